@@ -1,0 +1,1 @@
+//! NVIDIA GPUs behind the port: NVML discovery, CUDA launch.

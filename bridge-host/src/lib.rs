@@ -1,0 +1,1 @@
+//! The daemon gpu-bridge-host: GPUs as directories over Secure9P.

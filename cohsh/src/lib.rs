@@ -1,0 +1,1 @@
+//! The operator's shell: cohsh run, stage, ls, cat, echo, tail, spawn, gpu, lease.

@@ -1,0 +1,1 @@
+//! The software GPU's front end: PTX text to typed IR.

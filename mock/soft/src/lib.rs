@@ -1,0 +1,1 @@
+//! The software GPU's engine: typed IR to results, every access checked.

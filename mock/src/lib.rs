@@ -1,0 +1,1 @@
+//! Scripted devices, machines as data, and the software GPU behind the port.

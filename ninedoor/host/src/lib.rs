@@ -1,0 +1,1 @@
+//! The ninedoor program: the namespace server on Linux.

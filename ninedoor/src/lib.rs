@@ -1,0 +1,1 @@
+//! The namespace server without I/O: tree, authority, mounts, logs.

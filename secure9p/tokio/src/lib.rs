@@ -1,0 +1,1 @@
+//! Secure9P over TCP, TLS, Unix sockets and in-memory pairs.
