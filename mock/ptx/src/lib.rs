@@ -1,1 +1,15 @@
-//! The software GPU's front end: PTX text to typed IR.
+//! The software GPU's front end: PTX text in, a typed program out.
+//!
+//! ```text
+//!  text ──lex──▶ tokens ──parse──▶ Ast ──lower──▶ ir::Module ──▶ an engine (mock-soft)
+//!                                   │
+//!                                   └──▶ signatures (the daemon's parameter check)
+//! ```
+//!
+//! Everything that can be refused is refused here, with the line, the instruction's own text and what
+//! is not supported; an engine that gets an [`ir::Module`] never looks at a string again. This crate
+//! knows nothing of lanes, memory or time: it does no I/O and runs nothing.
+
+#![forbid(unsafe_code)]
+
+pub mod ir;
