@@ -25,3 +25,31 @@
 extern crate alloc;
 #[cfg(test)]
 extern crate std;
+
+mod bytes;
+pub mod client;
+mod dialect;
+mod errno;
+mod glimpse;
+mod ids;
+pub mod limits;
+pub mod message;
+mod name;
+mod open;
+mod outbox;
+pub mod server;
+pub mod transcript;
+mod violation;
+mod wire;
+
+pub use bytes::Bytes;
+pub use client::{CallId, CallRefused, ClientSession};
+pub use dialect::Dialect;
+pub use errno::Errno;
+pub use ids::{Fid, NumericUname, Qid, QidKind, Tag};
+pub use limits::{ClientLimits, Msize, ServerLimits};
+pub use message::{Rmessage, Tmessage};
+pub use name::{BadName, Name};
+pub use open::{Access, OpenFlags, OpenMode};
+pub use server::{Owed, OwedId, Reply, Request, ServerSession};
+pub use violation::Violation;

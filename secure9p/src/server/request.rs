@@ -3,10 +3,20 @@
 //! Knows no wire form and no fid numbers: the session has already turned every fid into the node `N` that the
 //! namespace handed out for it, checked that the fid is in the right state, and bounded every count.
 
-use alloc::{string::String, sync::Arc, vec::Vec};
-use core::ops::Range;
+#![allow(
+    missing_docs,
+    reason = "the fields have the names of the manual pages, and each variant says which page"
+)]
 
-use crate::{ids::Qid, message::{Attributes, DirectoryEntry, FileSystemStatistics, Lock, LockStatus, SetAttributes}, name::Name, open::OpenFlags};
+use alloc::{string::String, vec::Vec};
+
+use crate::{
+    bytes::Bytes,
+    ids::Qid,
+    message::{Attributes, DirectoryEntry, FileSystemStatistics, Lock, LockStatus, SetAttributes},
+    name::Name,
+    open::OpenFlags,
+};
 
 /// One request of a peer, each fid replaced by the node it stands for.
 ///
@@ -93,24 +103,4 @@ pub enum Reply<N> {
     Getlock { lock: Lock },
     /// To everything whose R-message carries nothing: `Setattr`, `Fsync`, `Clunk`, `Remove`, `Unlinkat`, `Rename`, `Link`.
     Done,
-}
-
-/// Bytes on their way to a peer, owned or shared: bulk data is not copied before it reaches the transmit buffer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Bytes {
-    /// Bytes made for this reply.
-    Owned(Vec<u8>),
-    /// A part of something that lives longer.
-    Shared(Arc<[u8]>, Range<usize>),
-}
-
-impl Bytes {
-    /// The bytes themselves.
-    #[must_use]
-    pub fn as_slice(&self) -> &[u8] {
-        match self {
-            Self::Owned(bytes) => bytes,
-            Self::Shared(bytes, range) => &bytes[range.clone()],
-        }
-    }
 }

@@ -1,0 +1,80 @@
+//! Bytes on their way out, and how much of them is gone.
+//!
+//! Knows nothing of messages.
+
+use alloc::vec::Vec;
+
+use crate::limits::BUFFER_IDLE_BYTES_MAX;
+
+/// A transmit buffer: frames are appended at the end, the shell takes from the front.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    bytes: Vec<u8>,
+    sent_bytes: usize,
+}
+
+impl Outbox {
+    /// What has not been sent yet.
+    pub(crate) fn unsent(&self) -> &[u8] {
+        self.bytes.get(self.sent_bytes..).unwrap_or_default()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len() - self.sent_bytes
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Notes that the first `count` unsent bytes are gone.
+    pub(crate) fn sent(&mut self, count: usize) {
+        debug_assert!(count <= self.len(), "sent {count} of {} bytes", self.len());
+        self.sent_bytes = (self.sent_bytes + count).min(self.bytes.len());
+        if self.is_empty() {
+            self.bytes.clear();
+            self.sent_bytes = 0;
+            if self.bytes.capacity() > BUFFER_IDLE_BYTES_MAX {
+                self.bytes = Vec::new();
+            }
+        }
+    }
+
+    /// The buffer, to append to. What is gone is moved away once it is the larger part, so that each byte moves at most once.
+    pub(crate) fn end(&mut self) -> &mut Vec<u8> {
+        if self.sent_bytes > self.len() {
+            self.bytes.drain(..self.sent_bytes);
+            self.sent_bytes = 0;
+        }
+        &mut self.bytes
+    }
+
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.bytes.capacity()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_sent_is_not_sent_again() {
+        let mut outbox = Outbox::default();
+        outbox.end().extend(b"abcdef");
+        outbox.sent(4);
+        assert_eq!(outbox.unsent(), b"ef");
+        outbox.end().extend(b"gh");
+        assert_eq!(outbox.unsent(), b"efgh");
+        outbox.sent(4);
+        assert!(outbox.is_empty());
+    }
+
+    #[test]
+    fn a_large_buffer_is_given_back_when_it_runs_empty() {
+        let mut outbox = Outbox::default();
+        outbox.end().resize(1 << 20, 0);
+        outbox.sent(1 << 20);
+        assert_eq!(outbox.memory_bytes(), 0);
+    }
+}
