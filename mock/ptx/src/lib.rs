@@ -1,9 +1,9 @@
 //! The software GPU's front end: PTX text in, a typed program out.
 //!
 //! ```text
-//!  text ──lex──▶ tokens ──parse──▶ Ast ──lower──▶ ir::Module ──▶ an engine (mock-soft)
-//!                                   │
-//!                                   └──▶ signatures (the daemon's parameter check)
+//!  text ──parse──▶ syntax::Ast ──lower──▶ ir::Module ──▶ an engine (mock-soft)
+//!                      │
+//!                      └──▶ signatures (the daemon's parameter check)
 //! ```
 //!
 //! Everything that can be refused is refused here, with the line, the instruction's own text and what
@@ -12,4 +12,17 @@
 
 #![forbid(unsafe_code)]
 
+mod error;
 pub mod ir;
+pub mod limits;
+pub mod syntax;
+
+pub use error::{Fault, PtxError};
+
+/// Reads a text without looking at what it means.
+///
+/// # Errors
+/// Where the text is no PTX, with line and column.
+pub fn parse(text: &str) -> Result<syntax::Ast<'_>, PtxError> {
+    syntax::parse(text)
+}

@@ -40,7 +40,7 @@ pub enum Op {
         /// 64 bits; 32 bits take the low half.
         dst: Reg,
         /// Bytes past the frame pointer.
-        offset: u32,
+        offset: i64,
     },
     /// Puts narrow values side by side, the first lowest.
     Pack {
