@@ -1,1 +1,48 @@
-//! Secure9P over TCP, TLS, Unix sockets and in-memory pairs.
+//! Secure9P over TCP, TLS, Unix sockets and in-memory pairs: servers, clients and a proxy on tokio.
+//!
+//! Moves bytes, keeps time, and bounds what a peer may cost. Knows nothing of namespaces and leases: what is served is a
+//! [`Service`], and 9P itself is `secure9p`.
+//!
+//! A server:
+//!
+//! ```text
+//! let listener = Listener::bind(&"tcp://127.0.0.1:5640".parse()?, &ListenOptions::default()).await?;
+//! println!("listening {}", listener.uri());
+//! serve(vec![listener], service, Limits::default(), shutdown).await;
+//! ```
+//!
+//! A client:
+//!
+//! ```text
+//! let client = Client::connect(&uri, ConnectOptions::default()).await?;
+//! let root = client.attach("worker-gpu:worker-7", ticket).await?;
+//! root.write("/gpu/GPU-0/ctl", b"LEASE mem_mb=64 streams=1 ttl_s=30\n").await?;
+//! let records = root.read("/gpu/GPU-0/stats").await?;
+//! ```
+//!
+//! The runtime is the caller's: one thread or many, both work.
+mod client;
+mod descriptors;
+mod limits;
+mod listener;
+mod memory;
+mod peer;
+mod scratch;
+mod server;
+mod stream;
+pub mod tls;
+mod unix;
+mod uri;
+
+pub use self::{
+    client::{Cause, Client, ClientError, ConnectOptions, File, Root, dial},
+    descriptors::raise_descriptor_limit,
+    limits::Limits,
+    listener::{BindRefused, ListenOptions, Listener},
+    memory::{DialRefused, Dialer},
+    peer::{Peer, Transport},
+    server::{Closed, ConnectRefused, Connection, Service, Wake, serve},
+    stream::Stream,
+    unix::SocketFileRefused,
+    uri::{Authority, BRIDGE_PORT, NINEDOOR_PORT, Uri, UriRefused},
+};

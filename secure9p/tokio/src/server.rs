@@ -1,0 +1,16 @@
+//! Servers: what a service offers, and what the transport does for it.
+
+mod conversation;
+mod deadlines;
+mod refusal;
+mod roster;
+mod serve;
+mod service;
+mod unsent;
+mod wake;
+
+pub use self::{
+    serve::serve,
+    service::{Closed, ConnectRefused, Connection, Service},
+    wake::Wake,
+};

@@ -1,0 +1,11 @@
+//! The transports, told by peers that are nothing but bytes and a service that speaks no 9P.
+#![allow(clippy::unwrap_used, reason = "what a test cannot do without fails it")]
+
+mod bounds;
+mod deadlines;
+mod ends;
+mod lines;
+mod log;
+mod refusals;
+mod transports;
+mod world;
