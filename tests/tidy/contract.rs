@@ -17,7 +17,11 @@ fn is_id(word: &str) -> bool {
 /// The ids after `Proves`, up to the full stop: in a doc comment, or in a comment of a script or a transcript.
 fn proved(line: &str) -> Vec<String> {
     let Some((_, list)) = line.split_once("Proves ") else { return Vec::new() };
-    list.split([',', ' ', '.']).map(str::trim).filter(|word| is_id(word)).map(str::to_owned).collect()
+    list.split([',', ' ', '.'])
+        .map(str::trim)
+        .filter(|word| is_id(word))
+        .map(str::to_owned)
+        .collect()
 }
 
 fn promised() -> Vec<String> {
@@ -38,7 +42,8 @@ fn every_promise_has_a_test_and_every_named_promise_exists() {
 
     let unique: BTreeSet<_> = promised.iter().collect();
     if unique.len() != promised.len() {
-        let doubles = promised.iter().filter(|id| promised.iter().filter(|other| other == id).count() > 1);
+        let doubles =
+            promised.iter().filter(|id| promised.iter().filter(|other| other == id).count() > 1);
         complaints.extend(doubles.map(|id| format!("{id} is promised twice")));
     }
 
@@ -50,12 +55,21 @@ fn every_promise_has_a_test_and_every_named_promise_exists() {
             }
         }
     }
-    complaints.extend(promised.iter().filter(|id| !tests.contains_key(*id)).map(|id| format!("{id} has no test")));
+    complaints.extend(
+        promised.iter().filter(|id| !tests.contains_key(*id)).map(|id| format!("{id} has no test")),
+    );
     for (id, places) in &tests {
         if !unique.contains(id) {
-            complaints.push(format!("{} proves {id}, which is not in docs/INTERFACES.md", places.join(", ")));
+            complaints.push(format!(
+                "{} proves {id}, which is not in docs/INTERFACES.md",
+                places.join(", ")
+            ));
         }
     }
     assert_none(&complaints, "docs/INTERFACES.md and the tests disagree");
-    assert!(promised.len() > 20, "only {} promises found: has the form of the page changed?", promised.len());
+    assert!(
+        promised.len() > 20,
+        "only {} promises found: has the form of the page changed?",
+        promised.len()
+    );
 }

@@ -16,11 +16,18 @@ fn every_direct_dependency_has_a_written_reason() {
         .map(|dependency| dependency.name.clone())
         .filter(|name| !ours.contains(name))
         .collect();
-    let explained: BTreeSet<String> =
-        table(&read("docs/DEPENDENCIES.md"), "# Dependencies").iter().flat_map(|row| quoted(&row[0])).collect();
+    let explained: BTreeSet<String> = table(&read("docs/DEPENDENCIES.md"), "# Dependencies")
+        .iter()
+        .flat_map(|row| quoted(&row[0]))
+        .collect();
 
-    let mut complaints: Vec<_> = used.difference(&explained).map(|name| format!("{name} is used and not explained")).collect();
-    complaints.extend(explained.difference(&used).map(|name| format!("{name} is explained and not used")));
+    let mut complaints: Vec<_> = used
+        .difference(&explained)
+        .map(|name| format!("{name} is used and not explained"))
+        .collect();
+    complaints.extend(
+        explained.difference(&used).map(|name| format!("{name} is explained and not used")),
+    );
     assert_none(&complaints, "docs/DEPENDENCIES.md and the manifests disagree");
 }
 
@@ -38,8 +45,9 @@ fn every_licence_is_permissive() {
     let mut complaints = Vec::new();
     for package in rooms::metadata().packages {
         let written = package.license.clone().unwrap_or_default().replace('/', " OR ");
-        let permitted = spdx::Expression::parse(&written)
-            .is_ok_and(|expression| expression.evaluate(|wanted| allowed.iter().any(|licence| licence.satisfies(wanted))));
+        let permitted = spdx::Expression::parse(&written).is_ok_and(|expression| {
+            expression.evaluate(|wanted| allowed.iter().any(|licence| licence.satisfies(wanted)))
+        });
         if !permitted {
             complaints.push(format!("{} {}: {written:?}", package.name, package.version));
         }
