@@ -123,6 +123,14 @@ impl Ticket {
         self.claims.role
     }
 
+    /// The name its holder attaches under: a client that was given a ticket has nothing else to go by. `None` where the ticket
+    /// leaves the subject open and the role needs one.
+    #[must_use]
+    pub fn alleged_identity(&self) -> Option<Identity> {
+        let identity = Identity { role: self.claims.role, subject: self.claims.subject.clone() };
+        (identity.subject.is_some() || !identity.role.needs_subject()).then_some(identity)
+    }
+
     /// Proves it: the MAC is this secret's, and its time is not over.
     ///
     /// # Errors
@@ -405,6 +413,14 @@ mod tests {
         );
         let observer = Claims::new(Role::Observer, None, UnixMs(0));
         assert_eq!(observer.admits(&"observer:anyone".parse().unwrap()), Ok(()));
+    }
+
+    #[test]
+    fn holder_can_tell_whom_its_ticket_is_for() {
+        let ticket = Ticket::parse(WORKER).unwrap();
+        assert_eq!(ticket.alleged_identity(), "worker-gpu:worker-1".parse().ok());
+        let observer = Claims::new(Role::Observer, None, UnixMs(0));
+        assert_eq!(observer.mint(&Secret::new("x")).unwrap().alleged_identity(), None);
     }
 
     /// Proves TICKET-9.
