@@ -23,6 +23,7 @@ use crate::{
     bytes::Bytes,
     dialect::Dialect,
     errno::Errno,
+    fuzzing::{Dice, Sample},
     ids::{Fid, NumericUname, Qid, Tag},
     open::OpenFlags,
     transcript::{NotALine, Speech, Style, Words},

@@ -104,6 +104,24 @@ macro_rules! messages {
                 }
             }
 
+            /// One of the messages of a dialect, chosen and filled by `dice`.
+            pub(crate) fn sample(dice: &mut Dice<'_>, dialect: Dialect) -> Self {
+                type Make<M> = fn(&mut Dice<'_>) -> M;
+                let rows: &[(&[Dialect], Make<Self>)] = &[$((
+                    &[$(Dialect::$dialect),+],
+                    |_dice| Self::$Variant { $($field: Sample::sample(_dice)),* },
+                )),*];
+                let of_dialect: Vec<Make<Self>> = rows
+                    .iter()
+                    .filter(|(dialects, _)| dialects.contains(&dialect))
+                    .map(|(_, make)| *make)
+                    .collect();
+                match dice.pick(&of_dialect) {
+                    Some(make) => make(dice),
+                    None => unreachable!("every dialect has messages"),
+                }
+            }
+
             /// Appends the fields in one-line form, each with a space in front.
             pub(crate) fn say(&self, line: &mut String) {
                 match self {

@@ -25,6 +25,8 @@ pub(super) struct Queue {
 }
 
 impl Queue {
+    pub(super) const ENTRY_BYTES: usize = size_of::<Queued>();
+
     pub(super) fn push(&mut self, queued: Queued) {
         self.ready.push_back(queued);
     }
@@ -54,7 +56,7 @@ impl Queue {
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        self.ready.capacity() * size_of::<Queued>()
+        self.ready.capacity() * Self::ENTRY_BYTES
     }
 }
 

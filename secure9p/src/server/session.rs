@@ -22,7 +22,7 @@
 //! A request holds a clone of its node and may outlive the fid it came from.
 
 use alloc::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     string::String,
 };
 use core::mem;
@@ -39,7 +39,9 @@ use crate::{
     errno::Errno,
     glimpse::{Glimpse, Glimpses},
     ids::Tag,
-    limits::{FIRST_FRAME_BYTES_MAX, MSIZE_MIN, Msize, READ_OVERHEAD_BYTES, ServerLimits},
+    limits::{
+        FIRST_FRAME_BYTES_MAX, HEADER_BYTES, MSIZE_MIN, Msize, READ_OVERHEAD_BYTES, ServerLimits,
+    },
     message::{Rmessage, Tmessage, Undecodable, name_of},
     outbox::Outbox,
     violation::Violation,
@@ -47,6 +49,14 @@ use crate::{
 };
 
 const TVERSION: u8 = 100;
+/// Room kept for any answer of a size that does not depend on the request.
+const SMALL_REPLY_BYTES: usize = MSIZE_MIN as usize;
+/// Longest target of a symbolic link that Linux takes.
+const PATH_BYTES_MAX: usize = 4096;
+/// Longest refusal: Rerror with its sentence.
+const REFUSAL_BYTES_MAX: usize = 64;
+/// A vector that grows may have room for as much again.
+const VEC_GROWTH: usize = 2;
 
 /// What Tversion has settled.
 #[derive(Debug, Clone, Copy)]
@@ -72,7 +82,8 @@ pub struct ServerSession<N> {
     pub(super) released: VecDeque<N>,
     /// Nodes whose fid is gone while the tree still owes the answer to an open or create of them.
     pub(super) orphans: BTreeMap<OwedId, N>,
-    flushed: VecDeque<OwedId>,
+    /// Given up by the peer while the tree works on it, and not yet told to the tree.
+    flushed: BTreeSet<OwedId>,
     glimpses: Glimpses,
     end: Option<End>,
 }
@@ -101,7 +112,7 @@ impl<N: Clone> ServerSession<N> {
             outbox: Outbox::default(),
             released: VecDeque::new(),
             orphans: BTreeMap::new(),
-            flushed: VecDeque::new(),
+            flushed: BTreeSet::new(),
             glimpses: Glimpses::default(),
             end: None,
         }
@@ -225,7 +236,7 @@ impl<N: Clone> ServerSession<N> {
                 self.send(tag, &Rmessage::Flush {});
             }
             Flushed::Abandoned(id) => {
-                self.flushed.push_back(id);
+                self.flushed.insert(id);
                 self.send(tag, &Rmessage::Flush {});
             }
             Flushed::Waits(id) => {
@@ -233,7 +244,7 @@ impl<N: Clone> ServerSession<N> {
                 if waiting > waiting_max {
                     return Err(Violation::TooManyFlushes { waiting, waiting_max });
                 }
-                self.flushed.push_back(id);
+                self.flushed.insert(id);
             }
         }
         Ok(())
@@ -259,7 +270,9 @@ impl<N: Clone> ServerSession<N> {
             Tmessage::Read { count, .. } | Tmessage::Readdir { count, .. } => {
                 (READ_OVERHEAD_BYTES + (*count).min(msize.read_bytes_max())) as usize
             }
-            _ => 0,
+            Tmessage::Getlock { client_id, .. } => SMALL_REPLY_BYTES + client_id.len(),
+            Tmessage::Readlink { .. } => SMALL_REPLY_BYTES + PATH_BYTES_MAX,
+            _ => SMALL_REPLY_BYTES,
         };
         let taken = self.outbox.len() + self.reserved_bytes;
         (taken == 0 || taken + wanted <= self.limits.transmit_bytes_max).then_some(wanted)
@@ -294,6 +307,7 @@ impl<N: Clone> ServerSession<N> {
     pub fn answer(&mut self, owed: Owed, outcome: Result<super::Reply<N>, Errno>) {
         let Owed { tag, id, reserved_bytes, duty } = owed;
         self.reserved_bytes -= reserved_bytes;
+        self.flushed.remove(&id);
         let Some(flushes) = self.tags.answered(tag, id) else {
             return self.drop_answer(id, outcome);
         };
@@ -312,7 +326,7 @@ impl<N: Clone> ServerSession<N> {
 
     /// The next request that the peer has given up while the tree works on it: answer it soon, with anything.
     pub fn poll_flushed(&mut self) -> Option<OwedId> {
-        self.flushed.pop_front()
+        self.flushed.pop_first()
     }
 
     /// The next node that nothing refers to any more.
@@ -384,7 +398,7 @@ impl<N: Clone> ServerSession<N> {
         self.glimpses.line()
     }
 
-    /// Memory held, near enough. Never above [`ServerLimits::memory_bytes_max`] plus what one `receive` was given.
+    /// Memory held, near enough. Never above [`Self::memory_bytes_max`], whatever the peer does.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         self.frames.memory_bytes()
@@ -393,6 +407,23 @@ impl<N: Clone> ServerSession<N> {
             + self.outbox.memory_bytes()
             + self.fids.len() * Fids::<N>::ENTRY_BYTES
             + self.tags.len() * Tags::ENTRY_BYTES
+    }
+
+    /// The bound of [`Self::memory_bytes`], where no `receive` is given more than `receive_bytes_max` and none while
+    /// [`Self::wants_read`] says no.
+    #[must_use]
+    pub fn memory_bytes_max(limits: &ServerLimits, receive_bytes_max: usize) -> usize {
+        let frame_bytes = limits.msize_max.bytes() as usize + HEADER_BYTES;
+        let held_bytes = limits.held_bytes_max + frame_bytes + receive_bytes_max;
+        // Requests that are refused as they come cost at most one short Rerror for seven bytes each.
+        let refusals_bytes = receive_bytes_max.div_ceil(HEADER_BYTES) * REFUSAL_BYTES_MAX;
+        let outbox_bytes = limits.transmit_bytes_max + frame_bytes + refusals_bytes;
+        frame_bytes
+            + held_bytes
+            + VEC_GROWTH * outbox_bytes
+            + VEC_GROWTH * limits.requests_max * Queue::ENTRY_BYTES
+            + limits.fids_max * Fids::<N>::ENTRY_BYTES
+            + 2 * limits.requests_max * Tags::ENTRY_BYTES
     }
 
     pub(super) fn refuse(&mut self, tag: Tag, errno: Errno) {
