@@ -122,6 +122,8 @@ words! {
         Priority = "priority",
         /// For a free stream of its lease.
         Streams = "streams",
+        /// For device memory that other jobs of its lease have.
+        Memory = "memory",
         /// For the GPU, which another lease has the turn on.
         Share = "share",
         /// For its executor to be ready.
