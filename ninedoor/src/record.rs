@@ -1,0 +1,143 @@
+//! Records of an append-only file: lines put together from writes of any size, and the status lines a fid reads back.
+//!
+//! A record ends at a newline, or when its fid is clunked; never at a message boundary. Offsets of writes mean nothing here.
+//! Used by the control files of this crate and by providers that have control files of their own.
+
+use alloc::vec::Vec;
+
+use ninedoor_abi::{Errno, Refusal};
+
+/// The unfinished record of one fid.
+#[derive(Debug, Clone, Default)]
+pub struct RecordAssembly {
+    unfinished: Vec<u8>,
+}
+
+impl RecordAssembly {
+    /// Takes the bytes of one write and gives the records that are complete now, without their newlines; empty lines are none.
+    ///
+    /// # Errors
+    /// EMSGSIZE when a record grows past `record_bytes_max`: it is thrown away, and so is the rest of the write.
+    pub fn write(&mut self, data: &[u8], record_bytes_max: usize) -> Result<Vec<Vec<u8>>, Refusal> {
+        let mut records = Vec::new();
+        for piece in data.split_inclusive(|&byte| byte == b'\n') {
+            if self.unfinished.len() + piece.len() > record_bytes_max + 1 {
+                let seen = self.unfinished.len() + piece.len();
+                self.unfinished = Vec::new();
+                return Err(Refusal::new(
+                    Errno::EMSGSIZE,
+                    alloc::format!(
+                        "a record of {seen} bytes is larger than {record_bytes_max}; end records with a newline"
+                    ),
+                ));
+            }
+            self.unfinished.extend_from_slice(piece);
+            if piece.ends_with(b"\n") {
+                records.extend(self.finish());
+            }
+        }
+        Ok(records)
+    }
+
+    /// The last record, when the fid is clunked without a newline after it.
+    pub fn finish(&mut self) -> Option<Vec<u8>> {
+        let mut record = core::mem::take(&mut self.unfinished);
+        while record.last().is_some_and(|byte| matches!(byte, b'\n' | b'\r')) {
+            record.pop();
+        }
+        (!record.is_empty()).then_some(record)
+    }
+
+    /// Forgets what has no newline yet: what follows a refused line in one write is not carried out.
+    pub fn clear(&mut self) {
+        self.unfinished = Vec::new();
+    }
+}
+
+/// The status lines of one fid's own writes, readable from wherever its reader stands.
+///
+/// A shell that writes and reads through one descriptor reads at the offset its write left behind, and a client that
+/// reads with explicit offsets starts at 0: the first read after a write therefore sets where the status begins.
+#[derive(Debug, Clone, Default)]
+pub struct StatusLines {
+    bytes: Vec<u8>,
+    base: Option<u64>,
+}
+
+impl StatusLines {
+    /// Adds the status line of one command. Lines that were read already go when the next write says something new.
+    pub fn push(&mut self, line: &str, bytes_max: usize) {
+        if self.base.take().is_some() {
+            self.bytes.clear();
+        }
+        if self.bytes.len() + line.len() < bytes_max {
+            self.bytes.extend_from_slice(line.as_bytes());
+            self.bytes.push(b'\n');
+        }
+    }
+
+    /// At most `count` bytes at the fid's `offset`; empty at the end.
+    pub fn read(&mut self, offset: u64, count: usize) -> &[u8] {
+        let base = self.base.filter(|base| *base <= offset).unwrap_or(offset);
+        self.base = Some(base);
+        let from = usize::try_from(offset - base).unwrap_or(usize::MAX).min(self.bytes.len());
+        let to = from.saturating_add(count).min(self.bytes.len());
+        &self.bytes[from..to]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::string::ToString;
+
+    fn texts(records: Vec<Vec<u8>>) -> Vec<std::string::String> {
+        records.into_iter().map(|record| std::string::String::from_utf8(record).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_record_ends_at_its_newline_and_not_at_the_write() {
+        let mut assembly = RecordAssembly::default();
+        assert!(assembly.write(b"REL", 64).unwrap().is_empty());
+        assert_eq!(
+            texts(assembly.write(b"EASE\nPRIORITY 3\r\n\nCAN", 64).unwrap()),
+            ["RELEASE", "PRIORITY 3"]
+        );
+        assert_eq!(assembly.finish(), Some(b"CAN".to_vec()));
+        assert_eq!(assembly.finish(), None);
+    }
+
+    #[test]
+    fn a_record_past_its_bound_is_refused_and_forgotten() {
+        let mut assembly = RecordAssembly::default();
+        assert!(assembly.write(&[b'x'; 8], 8).unwrap().is_empty());
+        let refusal = assembly.write(b"yz", 8).unwrap_err();
+        assert_eq!(refusal.errno, Errno::EMSGSIZE);
+        assert_eq!(
+            refusal.to_string(),
+            "a record of 10 bytes is larger than 8; end records with a newline"
+        );
+        assert_eq!(assembly.finish(), None);
+        assert_eq!(texts(assembly.write(b"12345678\n", 8).unwrap()), ["12345678"]);
+    }
+
+    #[test]
+    fn status_starts_where_the_first_read_after_a_write_stands() {
+        let mut status = StatusLines::default();
+        status.push("OK LEASE id=lease-7", 100);
+        assert_eq!(status.read(6, 2), b"OK");
+        assert_eq!(status.read(8, 100), b" LEASE id=lease-7\n");
+        assert_eq!(status.read(26, 100), b"");
+        assert_eq!(status.read(0, 100), b"OK LEASE id=lease-7\n");
+    }
+
+    #[test]
+    fn status_that_was_read_makes_room_for_the_next_write() {
+        let mut status = StatusLines::default();
+        status.push("OK A", 100);
+        status.push("OK B", 100);
+        assert_eq!(status.read(0, 100), b"OK A\nOK B\n");
+        status.push("OK C", 100);
+        assert_eq!(status.read(0, 100), b"OK C\n");
+    }
+}
