@@ -1,1 +1,8 @@
-//! What the tests share: real binaries on free ports, references, harnesses.
+//! What the tests share: real programs on free ports, a whole hive of them, and references computed independently.
+//!
+//! Nothing here sleeps: a program is ready when it says that it listens, and done when it ends.
+
+pub mod hive;
+pub mod program;
+pub mod running;
+pub mod said;
