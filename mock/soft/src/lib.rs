@@ -1,9 +1,26 @@
 //! The software GPU's engine: typed IR to results, every access checked.
 //!
 //! ```text
-//! ops      what one instruction computes for one lane; pure, the same bits everywhere
-//! eval     which of them an operation of the IR means, by type
+//! Program ──launch──▶ check ──▶ Job ──▶ blocks, run by an engine
+//!                                          │
+//!            memory ◀── every access ──────┤
+//!            eval   ◀── what an operation of the IR means, by type
+//!              └─▶ ops   what one instruction computes for one lane; pure, the same bits everywhere
 //! ```
+//!
+//! Knows no PTX text, no ports, no files. Time and stopping come in as a question that is asked now and then.
 
 pub mod eval;
+pub mod fault;
+pub mod launch;
+pub mod limits;
+pub mod memory;
 pub mod ops;
+pub mod program;
+pub mod raw;
+pub mod scalar;
+
+pub use fault::{Cause, Fault};
+pub use launch::{Engine, Finished, Launch, LaunchError, Options, launch};
+pub use memory::{DeviceMemory, MemoryError};
+pub use program::Program;

@@ -7,7 +7,15 @@
     reason = "a register's bits are cut to its type; that is what reading it as the type means"
 )]
 
+pub mod atomic;
 pub mod compare;
 pub mod convert;
 pub mod float;
 pub mod integer;
+pub mod lanes;
+pub mod matrix;
+pub mod mbarrier;
+pub mod print;
+pub mod single;
+pub mod system;
+pub mod warp;

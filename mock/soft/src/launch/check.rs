@@ -1,0 +1,182 @@
+//! Whether a launch is allowed: its extents, its shared and local memory, its parameters.
+
+use mock_ptx::ir::Kernel;
+
+use super::{Launch, LaunchError, grid};
+use crate::limits::{
+    BLOCK_LOCAL_BYTES_MAX, BLOCK_MAX, BLOCK_THREADS_MAX, GRID_MAX, LOCAL_BYTES_MAX,
+    SHARED_BYTES_MAX, STACK_BYTES, WARP_LANES,
+};
+
+/// What a launch of a kernel takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Sizes {
+    /// Shared memory of a block.
+    pub(super) shared_bytes: u32,
+    /// Local memory of a lane, stack included.
+    pub(super) local_bytes: u64,
+}
+
+/// Checks everything that is known before the first block runs.
+pub(super) fn check(kernel: &Kernel, launch: &Launch<'_>) -> Result<Sizes, LaunchError> {
+    extents(launch)?;
+    bounds(kernel, launch)?;
+    let wanted = kernel.parameter_bytes as usize;
+    if launch.parameters.len() != wanted {
+        return Err(invalid(format!(
+            "{} takes {wanted} bytes of parameters, got {}",
+            kernel.name,
+            launch.parameters.len()
+        )));
+    }
+    Ok(Sizes { shared_bytes: shared(kernel, launch)?, local_bytes: local(kernel, launch)? })
+}
+
+fn invalid(text: String) -> LaunchError {
+    LaunchError::Invalid(text)
+}
+
+fn extents(launch: &Launch<'_>) -> Result<(), LaunchError> {
+    for (what, extent, most) in
+        [("grid", launch.grid, GRID_MAX), ("block", launch.block, BLOCK_MAX)]
+    {
+        for ((axis, n), most) in ["x", "y", "z"].iter().zip(extent).zip(most) {
+            if n == 0 || n > most {
+                return Err(invalid(format!("{what} {axis} is {n}, wanted 1 to {most}")));
+            }
+        }
+    }
+    let threads = grid::volume(launch.block);
+    if threads > u64::from(BLOCK_THREADS_MAX) {
+        return Err(invalid(format!("block of {threads} threads, at most {BLOCK_THREADS_MAX}")));
+    }
+    Ok(())
+}
+
+fn bounds(kernel: &Kernel, launch: &Launch<'_>) -> Result<(), LaunchError> {
+    let Kernel { name, bounds, .. } = kernel;
+    let threads = grid::volume(launch.block);
+    if let Some(most) = bounds.block_threads_max
+        && threads > u64::from(most)
+    {
+        return Err(invalid(format!(
+            "block of {threads} threads, and {name} was compiled for at most {most}"
+        )));
+    }
+    if let Some(wanted) = bounds.block_required
+        && wanted != launch.block
+    {
+        let seen = launch.block;
+        return Err(invalid(format!("block is {seen:?}, and {name} accepts only {wanted:?}")));
+    }
+    Ok(())
+}
+
+fn shared(kernel: &Kernel, launch: &Launch<'_>) -> Result<u32, LaunchError> {
+    let layout = kernel.shared;
+    let bytes = if launch.shared_bytes == 0 {
+        Some(layout.static_bytes)
+    } else {
+        layout.dynamic_offset.checked_add(launch.shared_bytes)
+    };
+    bytes.filter(|bytes| *bytes <= SHARED_BYTES_MAX).ok_or_else(|| {
+        invalid(format!(
+            "{} takes {} bytes of shared memory and the launch adds {}, a block has {SHARED_BYTES_MAX}",
+            kernel.name, layout.static_bytes, launch.shared_bytes
+        ))
+    })
+}
+
+fn local(kernel: &Kernel, launch: &Launch<'_>) -> Result<u64, LaunchError> {
+    let stack = if kernel.functions.is_empty() { 0 } else { STACK_BYTES };
+    let bytes = u64::from(kernel.frame_bytes) + stack;
+    if bytes > LOCAL_BYTES_MAX {
+        return Err(invalid(format!(
+            "{} takes {bytes} bytes of local memory, a thread has {LOCAL_BYTES_MAX}",
+            kernel.name
+        )));
+    }
+    let lanes = grid::volume(launch.block).next_multiple_of(WARP_LANES as u64);
+    if bytes * lanes > BLOCK_LOCAL_BYTES_MAX {
+        return Err(invalid(format!(
+            "{lanes} threads of {bytes} bytes of local memory each, a block has {BLOCK_LOCAL_BYTES_MAX}; \
+             launch smaller blocks"
+        )));
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mock_ptx::ir::{LaunchBounds, RegisterCounts, SharedLayout};
+
+    fn kernel() -> Kernel {
+        Kernel {
+            name: "k".into(),
+            line: 1,
+            parameters: Vec::new(),
+            parameter_bytes: 4,
+            shared: SharedLayout { static_bytes: 100, align: 16, dynamic_offset: 112 },
+            frame_bytes: 16,
+            frame_bytes_max: 16,
+            functions: Vec::new(),
+            bounds: LaunchBounds::default(),
+            registers: RegisterCounts::default(),
+            blocks: Vec::new(),
+        }
+    }
+
+    const LAUNCH: Launch<'_> = Launch {
+        kernel: "k",
+        grid: [1, 1, 1],
+        block: [32, 1, 1],
+        shared_bytes: 0,
+        parameters: &[0; 4],
+    };
+
+    fn refusal(kernel: &Kernel, launch: Launch<'_>) -> String {
+        check(kernel, &launch).expect_err("refused").to_string()
+    }
+
+    #[test]
+    fn sizes_are_static_dynamic_and_stack_together() {
+        let sizes = check(&kernel(), &LAUNCH).expect("allowed");
+        assert_eq!(sizes, Sizes { shared_bytes: 100, local_bytes: 16 });
+        let sizes = check(&kernel(), &Launch { shared_bytes: 8, ..LAUNCH }).expect("allowed");
+        assert_eq!(sizes.shared_bytes, 120);
+    }
+
+    /// Proves SOFT-3.
+    #[test]
+    fn what_is_not_allowed_is_named_with_its_bound() {
+        let k = kernel();
+        for (launch, text) in [
+            (Launch { grid: [1, 0, 1], ..LAUNCH }, "grid y is 0, wanted 1 to 65535"),
+            (
+                Launch { grid: [1 << 31, 1, 1], ..LAUNCH },
+                "grid x is 2147483648, wanted 1 to 2147483647",
+            ),
+            (Launch { block: [1, 1, 65], ..LAUNCH }, "block z is 65, wanted 1 to 64"),
+            (Launch { block: [1024, 2, 1], ..LAUNCH }, "block of 2048 threads, at most 1024"),
+            (Launch { parameters: &[0; 3], ..LAUNCH }, "k takes 4 bytes of parameters, got 3"),
+            (
+                Launch { shared_bytes: 166_912, ..LAUNCH },
+                "k takes 100 bytes of shared memory and the launch adds 166912, a block has 166912",
+            ),
+        ] {
+            assert_eq!(refusal(&k, launch), text);
+        }
+        let bounds = LaunchBounds { block_threads_max: Some(16), block_required: None };
+        let seen = refusal(&Kernel { bounds, ..kernel() }, LAUNCH);
+        assert_eq!(seen, "block of 32 threads, and k was compiled for at most 16");
+        let bounds = LaunchBounds { block_threads_max: None, block_required: Some([8, 8, 1]) };
+        let seen = refusal(&Kernel { bounds, ..kernel() }, LAUNCH);
+        assert_eq!(seen, "block is [32, 1, 1], and k accepts only [8, 8, 1]");
+        let seen = refusal(&Kernel { frame_bytes: u32::MAX, ..kernel() }, LAUNCH);
+        assert_eq!(seen, "k takes 4294967295 bytes of local memory, a thread has 524288");
+        let fat = Kernel { frame_bytes: 400_000, ..kernel() };
+        let seen = refusal(&fat, Launch { block: [1024, 1, 1], ..LAUNCH });
+        assert!(seen.starts_with("1024 threads of 400000 bytes of local memory each"));
+    }
+}

@@ -1,0 +1,22 @@
+//! Device memory: allocations at fixed addresses with exact bounds.
+//!
+//! ```text
+//! 0x0000_0000_0000   null
+//! 0x0010_0000_0000   the block's shared memory   ┐
+//! 0x0020_0000_0000   the lane's local memory     ├ windows of the generic space
+//! 0x0030_0000_0000   the kernel's parameters     ┘
+//! 0x7000_0000_0000   allocations, upwards, a gap behind each
+//! 0xF000_0000_0000_0000   functions (no memory)
+//! ```
+//!
+//! Addresses do not depend on the host: the same sequence of calls gives the same ones. A freed address is given again only when
+//! nothing is allocated any more, so that a stale pointer is found.
+
+mod device;
+mod heap;
+mod map;
+pub mod window;
+
+pub use device::{DeviceMemory, MemoryError};
+pub use heap::Heap;
+pub use map::{Access, AccessError, Map, Place, Refusal};

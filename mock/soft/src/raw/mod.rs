@@ -1,0 +1,11 @@
+//! The only `unsafe` of this crate: bytes that several worker threads share, and code compiled for the processor at hand.
+//!
+//! What is offered from here is safe to call: every offset is checked, every feature is asked for before it is used.
+#![allow(
+    unsafe_code,
+    reason = "device memory is racy by nature, and CPU features are chosen at run time; both live here and nowhere else"
+)]
+
+mod region;
+
+pub use region::{Region, Word};
