@@ -15,6 +15,8 @@ mod fid;
 mod file;
 mod link;
 mod options;
+mod reconnecting;
+mod retry;
 mod root;
 
 use std::sync::Arc;
@@ -30,6 +32,8 @@ pub use self::{
     error::{Cause, ClientError},
     file::File,
     options::ConnectOptions,
+    reconnecting::{Reconnecting, ReconnectingFile},
+    retry::Retry,
     root::Root,
 };
 use self::{

@@ -27,6 +27,7 @@ mod limits;
 mod listener;
 mod memory;
 mod peer;
+mod proxy;
 mod scratch;
 mod server;
 mod stream;
@@ -35,12 +36,16 @@ mod unix;
 mod uri;
 
 pub use self::{
-    client::{Cause, Client, ClientError, ConnectOptions, File, Root, dial},
+    client::{
+        Cause, Client, ClientError, ConnectOptions, File, Reconnecting, ReconnectingFile, Retry,
+        Root, dial,
+    },
     descriptors::raise_descriptor_limit,
     limits::Limits,
     listener::{BindRefused, ListenOptions, Listener},
     memory::{DialRefused, Dialer},
     peer::{Peer, Transport},
+    proxy::proxy,
     server::{Closed, ConnectRefused, Connection, Service, Wake, serve},
     stream::Stream,
     unix::SocketFileRefused,

@@ -68,6 +68,9 @@ pub(crate) const KEEPALIVE: Duration = Duration::from_secs(60);
 /// How many probes go out in the second of these minutes.
 pub(crate) const KEEPALIVE_PROBES: u32 = 4;
 
+/// Bytes on their way through a proxied connection, each direction.
+pub(crate) const PROXY_BYTES: usize = 64 * 1024;
+
 /// TLS sessions kept for resumption.
 pub(crate) const TLS_SESSIONS_MAX: usize = 1024;
 

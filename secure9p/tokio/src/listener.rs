@@ -5,11 +5,15 @@
 use std::{fmt, io, net::SocketAddr, os::fd::AsFd};
 
 use rustix::net::sockopt;
-use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, lookup_host};
+use tokio::{
+    net::{TcpListener, TcpSocket, TcpStream, UnixListener, lookup_host},
+    time::sleep,
+};
 use tokio_rustls::TlsAcceptor;
+use tracing::warn;
 
 use crate::{
-    limits::{BACKLOG, KEEPALIVE, KEEPALIVE_PROBES},
+    limits::{ACCEPT_RETRY, BACKLOG, KEEPALIVE, KEEPALIVE_PROBES},
     memory::{Dialer, MemoryListener},
     peer::{Peer, Transport},
     stream::Stream,
@@ -134,7 +138,21 @@ impl Listener {
         &self.uri
     }
 
-    pub(crate) async fn accept(&mut self) -> io::Result<Arrival> {
+    /// The next peer. A failure that may pass is waited out.
+    pub(crate) async fn next(&mut self) -> Arrival {
+        loop {
+            match self.accept().await {
+                Ok(arrival) => return arrival,
+                Err(cause) if is_the_peer_s_doing(&cause) => {}
+                Err(cause) => {
+                    warn!(listener = %self.uri, "cannot accept connections: {cause}");
+                    sleep(ACCEPT_RETRY).await;
+                }
+            }
+        }
+    }
+
+    async fn accept(&mut self) -> io::Result<Arrival> {
         Ok(match &mut self.socket {
             Socket::Tcp(listener) => {
                 let (stream, from) = listener.accept().await?;
@@ -174,6 +192,12 @@ impl Arrival {
             }
         }
     }
+}
+
+/// Whether an accept failed for the one connection only.
+fn is_the_peer_s_doing(cause: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    matches!(cause.kind(), ConnectionAborted | ConnectionReset | Interrupted)
 }
 
 async fn resolve(authority: &Authority) -> io::Result<Vec<SocketAddr>> {

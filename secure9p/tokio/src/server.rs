@@ -9,6 +9,10 @@ mod service;
 mod unsent;
 mod wake;
 
+pub(crate) use self::{
+    refusal::tell as tell_refusal,
+    roster::{Place, Roster},
+};
 pub use self::{
     serve::serve,
     service::{Closed, ConnectRefused, Connection, Service},

@@ -35,6 +35,11 @@ pub enum Cause {
     /// The connection ended before the answer came. Whether it was done is not known.
     #[error("the connection was lost: {0}")]
     Lost(String),
+    /// The connection ended before the answer came, of something that must not be asked twice.
+    #[error(
+        "the connection was lost ({0}) before the answer came: it may have happened, look before you try again"
+    )]
+    Uncertain(String),
     /// The server broke the protocol, or answered what cannot be.
     #[error("{0}")]
     Nonsense(String),

@@ -75,6 +75,12 @@ impl File {
         fid.clunk().await.map_err(|cause| ClientError::new("close", &path, cause))
     }
 
+    /// Whether the connection still stands, as far as is known.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.fid.user().end().is_none()
+    }
+
     pub(crate) fn into_fid(self) -> OwnedFid {
         self.fid
     }

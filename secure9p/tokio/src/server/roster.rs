@@ -45,6 +45,10 @@ impl Roster {
         Arc::new(Self { limits, entries: Mutex::default(), emptied: Notify::new() })
     }
 
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     /// Gives the party one more place, or says which limit stands in the way.
     pub(crate) fn admit(self: &Arc<Self>, party: Party) -> Result<Place, ConnectRefused> {
         let mut entries = self.entries();

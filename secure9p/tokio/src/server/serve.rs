@@ -12,7 +12,6 @@
 
 use std::{
     future::{Future, poll_fn},
-    io,
     sync::Arc,
     task::Poll,
 };
@@ -20,12 +19,12 @@ use std::{
 use tokio::{
     sync::Semaphore,
     task::JoinSet,
-    time::{Instant, sleep, timeout_at},
+    time::{Instant, timeout_at},
 };
 use tracing::{debug, info, warn};
 
 use crate::{
-    limits::{ACCEPT_RETRY, Limits, REFUSALS_MAX},
+    limits::{Limits, REFUSALS_MAX},
     listener::{Arrival, Line, Listener},
     peer::Peer,
     server::{
@@ -79,14 +78,7 @@ struct Door<S> {
 impl<S: Service> Door<S> {
     async fn listen(self: Arc<Self>, mut listener: Listener) {
         loop {
-            match listener.accept().await {
-                Ok(arrival) => self.admit(arrival),
-                Err(cause) if is_the_peer_s_doing(&cause) => {}
-                Err(cause) => {
-                    warn!(listener = %listener.uri(), "cannot accept connections: {cause}");
-                    sleep(ACCEPT_RETRY).await;
-                }
-            }
+            self.admit(listener.next().await);
         }
     }
 
@@ -152,10 +144,4 @@ async fn open(arrival: Arrival, place: &Place, accepted_at: Instant) -> Option<(
 /// Once the bell rings, which before a conversation can only mean the end.
 async fn rung(wake: &Wake) {
     poll_fn(|cx| if wake.sleep(cx.waker()) { Poll::Pending } else { Poll::Ready(()) }).await;
-}
-
-/// Whether an accept failed for the one connection only.
-fn is_the_peer_s_doing(cause: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
-    matches!(cause.kind(), ConnectionAborted | ConnectionReset | Interrupted)
 }

@@ -1,5 +1,5 @@
 //! The transports, told by peers that are nothing but bytes and a service that speaks no 9P.
-#![allow(clippy::unwrap_used, reason = "what a test cannot do without fails it")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "what a test cannot do without fails it")]
 
 mod bounds;
 mod deadlines;
