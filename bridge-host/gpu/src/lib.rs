@@ -18,7 +18,11 @@ mod error;
 mod info;
 mod launch;
 
-pub use device::{DeviceLimits, DevicePtr, GpuBackend, GpuDevice, GpuDiscovery, ModuleId, StopSignal};
+pub use device::{
+    DeviceLimits, DevicePtr, GpuBackend, GpuDevice, GpuDiscovery, ModuleId, StopSignal,
+};
 pub use error::{ErrorKind, GpuError};
 pub use info::{BackendKind, ComputeCapability, GpuInfo, GpuSample, Health, MemoryEnforcement};
-pub use launch::{Dim3, KernelSignature, LaunchSpec, LaunchTimes, ModuleFormat, ModuleImage, ParameterSlot};
+pub use launch::{
+    Dim3, KernelSignature, LaunchSpec, LaunchTimes, ModuleFormat, ModuleImage, ParameterSlot,
+};
