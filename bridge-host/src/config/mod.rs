@@ -1,0 +1,107 @@
+//! What an operator may set: a TOML file, then `COHESIX_*` variables, then flags; the later word counts.
+//!
+//! Every field has a default, so that an empty file and no file are a working bridge. What is wrong is refused by the path of its
+//! key, and nothing is started.
+
+mod executors;
+mod leases;
+mod read;
+mod sessions;
+mod stores;
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use secure9p_tokio::{BRIDGE_PORT, Uri};
+use serde::{Deserialize, Deserializer, de::Error as _};
+
+pub use self::{
+    executors::ExecutorSettings,
+    leases::{LeaseSettings, SharingWord},
+    read::{ConfigRefused, read},
+    sessions::{SessionSettings, TlsSettings},
+    stores::{ArtefactSettings, OutputSettings},
+};
+use crate::backend::BackendChoice;
+
+/// All settings.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// How `/proc/boot` and logs name this bridge.
+    pub name: String,
+    /// Which GPUs.
+    pub backend: BackendChoice,
+    /// Where peers are served.
+    #[serde(deserialize_with = "uris")]
+    pub listen: Vec<Uri>,
+    /// Allows plain TCP on addresses that other machines can reach.
+    pub insecure_plaintext: bool,
+    /// Where everything is kept that outlives the process.
+    pub state_dir: PathBuf,
+    /// Where metrics are served; nowhere when it is not set.
+    pub metrics: Option<SocketAddr>,
+    /// Certificates for `tls://`.
+    pub tls: Option<TlsSettings>,
+    /// What peers may cost.
+    pub sessions: SessionSettings,
+    /// How GPUs are shared.
+    pub leases: LeaseSettings,
+    /// What may be staged.
+    pub artefacts: ArtefactSettings,
+    /// What is kept of jobs' results.
+    pub outputs: OutputSettings,
+    /// The processes that run jobs.
+    pub executors: ExecutorSettings,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            name: "gpu-bridge".to_owned(),
+            backend: BackendChoice::Auto,
+            listen: vec![Uri::parse("tcp://127.0.0.1", BRIDGE_PORT).expect("an address")],
+            insecure_plaintext: false,
+            state_dir: default_state_dir(),
+            metrics: None,
+            tls: None,
+            sessions: SessionSettings::default(),
+            leases: LeaseSettings::default(),
+            artefacts: ArtefactSettings::default(),
+            outputs: OutputSettings::default(),
+            executors: ExecutorSettings::default(),
+        }
+    }
+}
+
+impl Config {
+    /// Whether every value is within its bounds.
+    ///
+    /// # Errors
+    /// The first that is not, by the path of its key.
+    pub fn check(&self) -> Result<(), ConfigRefused> {
+        self.sessions.check()?;
+        self.leases.check()?;
+        self.artefacts.check()?;
+        self.outputs.check()?;
+        self.executors.check()?;
+        if self.name.is_empty() || self.name.len() > 64 || self.name.contains(char::is_whitespace) {
+            return Err(ConfigRefused::value("name", &self.name, "1 to 64 characters without blanks"));
+        }
+        Ok(())
+    }
+}
+
+/// Where root's state is, and where everybody else's.
+fn default_state_dir() -> PathBuf {
+    if rustix::process::geteuid().is_root() {
+        return PathBuf::from("/var/lib/gpu-bridge");
+    }
+    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state"));
+    let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).or_else(home);
+    state.unwrap_or_else(std::env::temp_dir).join("gpu-bridge")
+}
+
+fn uris<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Uri>, D::Error> {
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    texts.iter().map(|text| Uri::parse(text, BRIDGE_PORT).map_err(D::Error::custom)).collect()
+}

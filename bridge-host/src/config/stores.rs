@@ -1,0 +1,87 @@
+//! `[artefacts]` and `[outputs]`: what may be staged, and what is kept of results.
+
+use serde::Deserialize;
+
+use super::read::{ConfigRefused, within};
+use crate::store::{ArtefactQuota, OutputQuota};
+
+const MIB: u64 = 1 << 20;
+
+/// What may be staged, in MiB.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ArtefactSettings {
+    /// Of one artefact.
+    pub artefact_mb_max: u64,
+    /// Of all names of one owner.
+    pub owner_mb_max: u64,
+    /// Names of one owner.
+    pub owner_names_max: usize,
+    /// Of all contents, each counted once.
+    pub store_mb_max: u64,
+}
+
+impl Default for ArtefactSettings {
+    fn default() -> Self {
+        Self { artefact_mb_max: 4096, owner_mb_max: 16_384, owner_names_max: 4096, store_mb_max: 65_536 }
+    }
+}
+
+impl ArtefactSettings {
+    pub(super) fn check(&self) -> Result<(), ConfigRefused> {
+        within("artefacts.artefact_mb_max", self.artefact_mb_max, 1..=MB_MAX)?;
+        within("artefacts.owner_mb_max", self.owner_mb_max, 1..=MB_MAX)?;
+        within("artefacts.owner_names_max", self.owner_names_max, 1..=1_048_576)?;
+        within("artefacts.store_mb_max", self.store_mb_max, 1..=MB_MAX)
+    }
+
+    /// For the store.
+    #[must_use]
+    pub const fn quota(&self) -> ArtefactQuota {
+        ArtefactQuota {
+            artefact_bytes_max: self.artefact_mb_max * MIB,
+            owner_bytes_max: self.owner_mb_max * MIB,
+            owner_names_max: self.owner_names_max,
+            store_bytes_max: self.store_mb_max * MIB,
+        }
+    }
+}
+
+/// What is kept of results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OutputSettings {
+    /// MiB of all outputs; the oldest go first.
+    pub store_mb_max: u64,
+    /// Jobs whose outputs are kept.
+    pub jobs_max: usize,
+    /// Seconds that they are kept.
+    pub keep_s: u64,
+}
+
+impl Default for OutputSettings {
+    fn default() -> Self {
+        Self { store_mb_max: 65_536, jobs_max: 65_536, keep_s: 7 * 86_400 }
+    }
+}
+
+impl OutputSettings {
+    pub(super) fn check(&self) -> Result<(), ConfigRefused> {
+        within("outputs.store_mb_max", self.store_mb_max, 1..=MB_MAX)?;
+        within("outputs.jobs_max", self.jobs_max, 1..=1_048_576)?;
+        within("outputs.keep_s", self.keep_s, 1..=31_536_000)
+    }
+
+    /// For the store.
+    #[must_use]
+    pub const fn quota(&self) -> OutputQuota {
+        OutputQuota {
+            store_bytes_max: self.store_mb_max * MIB,
+            jobs_max: self.jobs_max,
+            keep_ms: self.keep_s * 1000,
+        }
+    }
+}
+
+/// 16 TiB, in MiB.
+const MB_MAX: u64 = 16 << 20;

@@ -1,0 +1,212 @@
+//! From the bytes written to `job` to a job that the broker has accepted.
+//!
+//! Everything that can be known to be wrong is refused here, at the write, by the name of the field; nothing is launched and nothing
+//! is kept.
+//!
+//! ```text
+//! bytes ─parse─▶ JobDescriptor ─module by hash─▶ ModuleFacts ─plan─▶ LaunchPlan ─table─▶ Prepared ─Submit─▶ accepted
+//! ```
+
+use bridge_host_broker::{Answer, Command, JobRequest};
+use bridge_host_gpu::KernelSignature;
+use ninedoor::Caller;
+use ninedoor_abi::{
+    Errno, GpuId, JobDescriptor, Now, PathName, Refusal, StatusLine,
+    ctl::Verb,
+    job::{Extent, LaunchPlan, Sha256, TableEntry},
+};
+
+use super::{
+    Dispatcher,
+    control::by,
+    launch::Prepared,
+    modules::{MODULE_BYTES_MAX, ModuleFacts},
+};
+use crate::{
+    digest::sha256_of,
+    store::{Artefact, Owner},
+};
+
+/// Where a job's module is.
+enum ModuleAt {
+    /// In the descriptor.
+    Inline(Vec<u8>),
+    /// Among the inputs.
+    Staged(PathName, Artefact),
+}
+
+impl Dispatcher {
+    /// One record written to `job`.
+    pub(crate) fn submit(&mut self, gpu: &GpuId, caller: &Caller, record: &[u8], now: Now) -> StatusLine {
+        let outcome = JobDescriptor::parse(record).and_then(|job| self.admit(gpu, caller, job, now));
+        self.conclude(gpu, caller, Verb::Job, outcome, now)
+    }
+
+    fn admit(&mut self, gpu: &GpuId, caller: &Caller, job: JobDescriptor, now: Now) -> Result<StatusLine, Refusal> {
+        let worker = caller.role.is_worker().then(|| caller.subject.clone()).flatten();
+        let owner = worker.map_or(Owner::Shared, Owner::Subject);
+        if self.outputs.is_anothers(&owner, &job.job) {
+            let text = format!("job: {} is the name of another worker's job with outputs kept, take another", job.job);
+            return Err(Refusal::new(Errno::EEXIST, text));
+        }
+        let module = self.find_module(&owner, &job)?;
+        let facts = self.module_facts(&job.bytes_hash, &module)?;
+        check_format(&job, &facts)?;
+        let kernel = facts.kernel(&job.kernel)?.cloned();
+        let module_path = match &module {
+            ModuleAt::Staged(path, _) => Some(path),
+            ModuleAt::Inline(_) => None,
+        };
+        let plan = LaunchPlan::of(&job, module_path, |path| Some(self.staged(&owner, path)?.bytes))?;
+        every_output_is_written(&job, &plan)?;
+        if let Some(kernel) = &kernel {
+            check_kernel(&job, &plan, kernel)?;
+        }
+        let static_shared_bytes = kernel.map_or(0, |kernel| kernel.static_shared_bytes);
+        let request = JobRequest::of(&job, plan.buffer_bytes(), static_shared_bytes);
+        let prepared = self.prepare(gpu, &owner, job, &facts, module, plan)?;
+        self.hand_over(caller, request, prepared, now)
+    }
+
+    /// Asks the broker; what was prepared is let go of when it refuses.
+    fn hand_over(
+        &mut self,
+        caller: &Caller,
+        request: JobRequest,
+        prepared: Prepared,
+        now: Now,
+    ) -> Result<StatusLine, Refusal> {
+        let name = request.job.clone();
+        let command = Command::Submit { by: by(caller), gpu: prepared.gpu.clone(), request };
+        let (number, lease, pos) = match self.broker.handle(command, now) {
+            Ok(Answer::Accepted { job, lease, pos }) => (job, lease, pos),
+            Ok(other) => {
+                self.let_go(prepared);
+                return Err(Refusal::new(Errno::EIO, format!("the broker answered {other:?} to a job")));
+            }
+            Err(refusal) => {
+                self.let_go(prepared);
+                return Err(refusal);
+            }
+        };
+        self.jobs.insert(number, prepared);
+        self.settle(now);
+        Ok(StatusLine::ok(Verb::Job).with("job", name).with("lease", lease).with("pos", pos))
+    }
+
+    fn find_module(&self, owner: &Owner, job: &JobDescriptor) -> Result<ModuleAt, Refusal> {
+        if let Some(payload) = &job.payload {
+            let seen = sha256_of(payload);
+            if seen != job.bytes_hash {
+                let text = format!("bytes_hash: payload_b64 has {seen}, the job says {}", job.bytes_hash);
+                return Err(Refusal::invalid(text));
+            }
+            return Ok(ModuleAt::Inline(payload.clone()));
+        }
+        let mut module = None;
+        for (index, path) in job.inputs.iter().enumerate() {
+            let artefact = self.staged(owner, path).ok_or_else(|| {
+                Refusal::new(Errno::ENOENT, format!("inputs[{index}]: {path} is not staged, write it first"))
+            })?;
+            if artefact.digest == job.bytes_hash && module.is_none() {
+                module = Some(ModuleAt::Staged(path.clone(), artefact));
+            }
+        }
+        module.ok_or_else(|| {
+            let count = job.inputs.len();
+            Refusal::invalid(format!("bytes_hash: none of {count} inputs has {}, and there is no payload_b64", job.bytes_hash))
+        })
+    }
+
+    fn module_facts(&mut self, digest: &Sha256, module: &ModuleAt) -> Result<ModuleFacts, Refusal> {
+        let artefacts = &self.artefacts;
+        let read = || match module {
+            ModuleAt::Inline(bytes) => Ok(bytes.clone()),
+            ModuleAt::Staged(path, artefact) if artefact.bytes > MODULE_BYTES_MAX => {
+                let text = format!("{path} has {} bytes, a module at most {MODULE_BYTES_MAX}", artefact.bytes);
+                Err(Refusal::new(Errno::EFBIG, text))
+            }
+            ModuleAt::Staged(_, artefact) => artefacts.read_whole(&artefact.digest),
+        };
+        self.modules.facts(digest, read).cloned()
+    }
+
+    fn staged(&self, owner: &Owner, path: &PathName) -> Option<Artefact> {
+        self.artefacts.find(owner, path.last()?)
+    }
+
+    /// Takes hold of everything that the job needs, so that nothing of it can go away before it ends.
+    fn prepare(
+        &mut self,
+        gpu: &GpuId,
+        owner: &Owner,
+        job: JobDescriptor,
+        facts: &ModuleFacts,
+        module: ModuleAt,
+        plan: LaunchPlan,
+    ) -> Result<Prepared, Refusal> {
+        let sources: Vec<Option<Sha256>> = plan
+            .buffers
+            .iter()
+            .map(|buffer| Some(self.staged(owner, buffer.usage.source()?)?.digest))
+            .collect();
+        let mut held = Vec::new();
+        match module {
+            ModuleAt::Inline(bytes) => held.push(self.artefacts.keep(&bytes)?),
+            ModuleAt::Staged(_, artefact) => {
+                self.artefacts.hold(&artefact.digest)?;
+                held.push(artefact.digest);
+            }
+        }
+        for digest in sources.iter().flatten() {
+            self.artefacts.hold(digest)?;
+            held.push(*digest);
+        }
+        Ok(Prepared::new(gpu.clone(), owner.clone(), job, facts.format, plan, sources, held))
+    }
+}
+
+fn check_format(job: &JobDescriptor, facts: &ModuleFacts) -> Result<(), Refusal> {
+    match job.format {
+        Some(said) if said != facts.format => {
+            Err(Refusal::invalid(format!("format: the job says {said:?}, the module is {:?}", facts.format)))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// An output that no parameter writes would never come to be.
+fn every_output_is_written(job: &JobDescriptor, plan: &LaunchPlan) -> Result<(), Refusal> {
+    let is_written = |path: &PathName| plan.buffers.iter().any(|buffer| buffer.usage.output() == Some(path));
+    match job.outputs.iter().position(|path| !is_written(path)) {
+        None => Ok(()),
+        Some(index) => {
+            let text = format!("outputs[{index}]: no parameter writes {}", job.outputs[index]);
+            Err(Refusal::invalid(text))
+        }
+    }
+}
+
+/// What the module's own table says against the descriptor.
+fn check_kernel(job: &JobDescriptor, plan: &LaunchPlan, kernel: &KernelSignature) -> Result<(), Refusal> {
+    let table: Vec<_> =
+        kernel.parameters.iter().map(|slot| TableEntry { offset: slot.offset, bytes: slot.bytes }).collect();
+    plan.lay_out(&job.kernel, &table)?;
+    let Extent { x, y, z } = job.block;
+    let threads = u64::from(x).saturating_mul(y.into()).saturating_mul(z.into());
+    if let Some(most) = kernel.block_threads_max
+        && threads > u64::from(most)
+    {
+        return Err(Refusal::invalid(format!("block: kernel was compiled for at most {most} threads, got {threads}")));
+    }
+    if let Some(wanted) = kernel.block_required
+        && (wanted.x, wanted.y, wanted.z) != (x, y, z)
+    {
+        let text = format!(
+            "block: kernel was compiled for [{},{},{}] alone, got [{x},{y},{z}]",
+            wanted.x, wanted.y, wanted.z
+        );
+        return Err(Refusal::invalid(text));
+    }
+    Ok(())
+}

@@ -1,0 +1,128 @@
+//! Control lines: `ctl` and `lease`, each to a command of the broker and back to a status line.
+
+use bridge_host_broker::{Answer, Caller as By, Command};
+use ninedoor::Caller;
+use ninedoor_abi::{
+    Claims, CtlLine, Errno, GpuId, Now, Refusal, Role, Scope, ScopeVerb, StatusLine,
+    ctl::{RenewLine, Revocation, TicketAsk, Verb},
+};
+
+use super::{Dispatcher, Wish};
+use crate::store::Owner;
+
+impl Dispatcher {
+    /// One line written to `ctl`.
+    pub(crate) fn control(&mut self, gpu: &GpuId, caller: &Caller, line: &str, now: Now) -> StatusLine {
+        let verb = Verb::of_line(line);
+        let outcome = line.parse().and_then(|line| self.obey(gpu, caller, line, now));
+        self.conclude(gpu, caller, verb, outcome, now)
+    }
+
+    /// One line written to `lease`.
+    pub(crate) fn renew(&mut self, gpu: &GpuId, caller: &Caller, line: &str, now: Now) -> StatusLine {
+        let outcome = line.parse().and_then(|RenewLine { lease, ttl_s }| {
+            let command = Command::Renew { by: by(caller), gpu: gpu.clone(), lease, ttl_s };
+            self.ask(Verb::Renew, command, now)
+        });
+        self.conclude(gpu, caller, Verb::Renew, outcome, now)
+    }
+
+    /// What a fresh open of `ctl` reads.
+    pub(crate) fn recent_control(&self, gpu: &GpuId, viewer: &Owner) -> String {
+        self.gpus.get(gpu).map_or_else(String::new, |gpu| gpu.control.seen_by(viewer))
+    }
+
+    /// What `lease` reads: one record a line.
+    pub(crate) fn lease_lines(&self, gpu: &GpuId, viewer: &Owner) -> String {
+        let may_see = |worker| match viewer {
+            Owner::Shared => true,
+            Owner::Subject(own) => own == worker,
+        };
+        let leases = self.leases.values().filter(|lease| lease.gpu_id == *gpu && may_see(&lease.worker_id));
+        leases.map(|lease| lease.to_line() + "\n").collect()
+    }
+
+    /// Notes what became of a line where people look for it.
+    pub(super) fn conclude(
+        &mut self,
+        gpu: &GpuId,
+        caller: &Caller,
+        verb: Verb,
+        outcome: Result<StatusLine, Refusal>,
+        now: Now,
+    ) -> StatusLine {
+        let status = outcome.unwrap_or_else(|refusal| StatusLine::err(verb, refusal));
+        let worker = caller.role.is_worker().then(|| caller.subject.clone()).flatten();
+        if let Some(gpu) = self.gpus.get_mut(gpu) {
+            gpu.control.note(now.unix_ms, worker, &status);
+        }
+        status
+    }
+
+    fn obey(&mut self, gpu: &GpuId, caller: &Caller, line: CtlLine, now: Now) -> Result<StatusLine, Refusal> {
+        let (by, gpu) = (by(caller), gpu.clone());
+        let queen = |verb: Verb| match caller.role {
+            Role::Queen => Ok(()),
+            _ => Err(Refusal::new(Errno::EPERM, format!("{} is for the queen", verb.as_str()))),
+        };
+        let (verb, command) = match line {
+            CtlLine::Lease(ask) => (Verb::Lease, Command::Lease { by, gpu, ask }),
+            CtlLine::Release(lease) => (Verb::Release, Command::Release { by, gpu, lease }),
+            CtlLine::Priority(priority) => (Verb::Priority, Command::Priority { by, gpu, priority }),
+            CtlLine::Cancel(job) => (Verb::Cancel, Command::Cancel { by, gpu, job }),
+            CtlLine::Reset => (Verb::Reset, Command::Reset { gpu }),
+            CtlLine::Drain => (Verb::Drain, Command::Drain { gpu }),
+            CtlLine::Undrain => (Verb::Undrain, Command::Undrain { gpu }),
+            CtlLine::Revoke(Revocation::Lease(lease)) => (Verb::Revoke, Command::Revoke { gpu, lease }),
+            CtlLine::Revoke(Revocation::Ticket(ticket)) => {
+                queen(Verb::Revoke)?;
+                self.wishes.push_back(Wish::RevokeTicket(ticket));
+                (Verb::Revoke, Command::RevokeTicket { ticket })
+            }
+            CtlLine::Ticket(ask) => {
+                queen(Verb::Ticket)?;
+                return self.mint(&gpu, &ask, now);
+            }
+        };
+        if matches!(verb, Verb::Reset | Verb::Drain | Verb::Undrain | Verb::Revoke) {
+            queen(verb)?;
+        }
+        self.ask(verb, command, now)
+    }
+
+    fn ask(&mut self, verb: Verb, command: Command, now: Now) -> Result<StatusLine, Refusal> {
+        let answer = self.broker.handle(command, now)?;
+        self.settle(now);
+        Ok(match answer {
+            Answer::Done => StatusLine::ok(verb),
+            Answer::Leased(granted) => granted.status(verb),
+            Answer::Waiting(queued) => queued.status(),
+            Answer::Accepted { lease, pos, .. } => StatusLine::ok(verb).with("lease", lease).with("pos", pos),
+        })
+    }
+
+    /// A ticket with which a worker attaches here itself: to this GPU, its artefacts and its outputs.
+    fn mint(&self, gpu: &GpuId, ask: &TicketAsk, now: Now) -> Result<StatusLine, Refusal> {
+        let secret = self.secrets.of(Role::WorkerGpu).ok_or_else(|| {
+            Refusal::new(Errno::EOPNOTSUPP, "this bridge has no secret for worker-gpu tickets")
+        })?;
+        let mut claims = Claims::new(Role::WorkerGpu, Some(ask.worker.clone()), now.unix_ms);
+        claims.budget.ttl_s = Some(u64::from(ask.ttl_s));
+        claims.budget.ops = ask.ops;
+        claims.scopes = vec![Scope {
+            path: format!("/gpu/{gpu}").parse::<ninedoor_abi::PathName>()?,
+            verb: ScopeVerb::Both,
+            rate_per_s: 0,
+        }];
+        let ticket = claims.mint(secret)?;
+        Ok(StatusLine::ok(Verb::Ticket)
+            .with("worker", &ask.worker)
+            .with("ttl_s", ask.ttl_s)
+            .with("ticket", ticket.expose()))
+    }
+}
+
+/// On whose behalf the broker is asked.
+pub(super) fn by(caller: &Caller) -> By {
+    By { role: caller.role, subject: caller.subject.clone(), ticket: caller.ticket }
+}

@@ -1,0 +1,121 @@
+//! What the broker wants done, done.
+
+use bridge_host_broker::{Effect, Event, ExecutorRef, JobNumber, JobOutcome, KillReason};
+use bridge_host_gpu::BackendKind;
+use ninedoor_abi::{
+    GpuId, JobRecord, LeaseRecord, Now, Subject,
+    record::{JobCode, LeaseState},
+};
+
+use super::{Dispatcher, Wish};
+use crate::{
+    executor::protocol::{Bind, RunId},
+    limits::{LEASES_OVER_MAX, PRINTF_BYTES_MAX},
+};
+
+impl Dispatcher {
+    /// Carries out everything that the broker wants done by now.
+    pub(crate) fn settle(&mut self, now: Now) {
+        while let Some(effect) = self.broker.poll_effect() {
+            self.carry_out(effect, now);
+        }
+        if let Err(error) = self.fleet.keep_spares() {
+            tracing::warn!(%error, "cannot start a spare executor");
+        }
+        if self.fleet.has_births() {
+            self.bell.wake();
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect, now: Now) {
+        match effect {
+            Effect::SpawnExecutor { executor, memory_bytes, streams } => {
+                self.spawn(executor, memory_bytes, streams, now);
+            }
+            Effect::Launch { executor, job, .. } => self.launch_or_tell(executor, job, now),
+            Effect::SoftStop { executor, job } => self.fleet.stop(&executor, RunId(job.0)),
+            Effect::Kill { executor, reason } => self.kill(executor, reason, now),
+            Effect::ResetGpu { gpu } => self.reset(gpu, now),
+            Effect::Record { gpu, holder, job, record } => self.record(&gpu, &holder, job, &record),
+            Effect::GrantKept(_) | Effect::GrantForgotten { .. } => {}
+            Effect::LeaseChanged { record, detail } => self.lease_changed(record, &detail, now),
+            Effect::CloseFids { gpu, holder, state, .. } => {
+                // Whoever gave the lease back knows, and may be about to ask for another.
+                if state != LeaseState::Released {
+                    self.wishes.push_back(Wish::CloseOrders { worker: holder, gpu });
+                }
+            }
+        }
+    }
+
+    fn spawn(&mut self, executor: ExecutorRef, memory_bytes: u64, streams: u16, now: Now) {
+        let Ok(uuid) = self.gpu(&executor.gpu).map(|gpu| gpu.info.uuid.clone()) else { return };
+        let bind = Bind { uuid, memory_bytes, streams, printf_bytes: PRINTF_BYTES_MAX };
+        if let Err(error) = self.fleet.bind(&executor, &bind) {
+            self.observe(Event::Died { executor, detail: format!("could not be spawned: {error}") }, now);
+        }
+    }
+
+    fn launch_or_tell(&mut self, executor: ExecutorRef, job: JobNumber, now: Now) {
+        if let Err(detail) = self.launch(&executor, job) {
+            let outcome = JobOutcome::Err { code: JobCode::Lost, detail, sticky: false };
+            self.observe(Event::Finished { executor, job, outcome }, now);
+        }
+    }
+
+    fn kill(&mut self, executor: ExecutorRef, reason: KillReason, now: Now) {
+        tracing::info!(lease = %executor.lease, epoch = %executor.epoch, %reason, "killing an executor");
+        if !self.fleet.kill(&executor) {
+            self.observe(Event::Died { executor, detail: "was gone already".to_owned() }, now);
+        }
+    }
+
+    /// Where the GPU is a program, or a script, it is new with its next executor.
+    fn reset(&mut self, gpu: GpuId, now: Now) {
+        let failed = match self.gpu(&gpu).map(|gpu| (gpu.info.backend, gpu.info.uuid.clone())) {
+            Ok((BackendKind::Nvidia, uuid)) => Some(format!(
+                "every executor was ended; the hardware itself is reset with: nvidia-smi --gpu-reset -i {uuid}"
+            )),
+            _ => None,
+        };
+        self.observe(Event::GpuReset { gpu, failed }, now);
+    }
+
+    fn record(&mut self, gpu: &GpuId, holder: &Subject, job: JobNumber, record: &JobRecord) {
+        if let Some(gpu) = self.gpus.get_mut(gpu) {
+            gpu.board.append(holder, &record.to_line());
+        }
+        if record.step.is_end()
+            && let Some(prepared) = self.jobs.remove(&job)
+        {
+            self.let_go(prepared);
+        }
+    }
+
+    fn lease_changed(&mut self, record: LeaseRecord, detail: &str, now: Now) {
+        let LeaseRecord { lease, state, gpu_id, worker_id, .. } = &record;
+        let why = if detail.is_empty() { String::new() } else { format!(" detail={detail:?}") };
+        self.wishes.push_back(Wish::Log(format!(
+            "lease ts_ms={} id={lease} gpu={gpu_id} worker={worker_id} state={state} mem_mb={} deadline_ms={}{why}",
+            now.unix_ms, record.mem_mb, record.deadline_ms
+        )));
+        self.leases.insert(*lease, record);
+        self.forget_old_leases();
+    }
+
+    /// Leases that are over stay readable for a while: the newest of them.
+    fn forget_old_leases(&mut self) {
+        let over: Vec<_> = self.leases.values().filter(|lease| lease.state.is_over()).map(|lease| lease.lease).collect();
+        let surplus = over.len().saturating_sub(LEASES_OVER_MAX);
+        for lease in over.into_iter().take(surplus) {
+            self.leases.remove(&lease);
+        }
+    }
+
+    /// Tells the broker; an event that does not count any more is no fault of anybody.
+    pub(super) fn observe(&mut self, event: Event, now: Now) {
+        if let Err(refused) = self.broker.observe(event, now) {
+            tracing::debug!(%refused, "the broker takes no notice");
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! The dispatcher: takes orders from the publisher, asks the broker, carries out what the broker decides.
+//!
+//! No decisions of its own about leases and jobs. What it checks is what only this side of the machine can know: that artefacts are
+//! there, that the module's bytes and parameter table fit the descriptor.
+//!
+//! ```text
+//!   ctl, lease, job lines ─▶ Command ─▶ Broker ─▶ Effect ─▶ Fleet (executors), boards (stats), leases (lease), wishes (the server)
+//!                                         ▲
+//!   Fleet's News, time ──────▶ Event ─────┘
+//! ```
+
+mod admission;
+mod board;
+mod control;
+mod control_log;
+mod effects;
+mod launch;
+mod modules;
+mod reports;
+mod sample;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bridge_host_broker::{Broker, Command, JobNumber};
+use bridge_host_gpu::{GpuInfo, GpuSample};
+use ninedoor::Secrets;
+use ninedoor_abi::{Errno, GpuId, LeaseId, LeaseRecord, MonoUs, Now, Refusal, Subject, TicketId};
+
+pub(crate) use self::board::Board;
+use self::{control_log::ControlLog, launch::Prepared, modules::Modules};
+use crate::{
+    fleet::{Fleet, WatchHandle},
+    store::{Artefacts, Outputs},
+};
+
+/// The daemon behind its files.
+#[derive(Debug)]
+pub(crate) struct Dispatcher {
+    broker: Broker,
+    pub(crate) fleet: Fleet,
+    bell: WatchHandle,
+    pub(crate) artefacts: Artefacts,
+    pub(crate) outputs: Outputs,
+    gpus: BTreeMap<GpuId, Gpu>,
+    leases: BTreeMap<LeaseId, LeaseRecord>,
+    jobs: BTreeMap<JobNumber, Prepared>,
+    modules: Modules,
+    secrets: Secrets,
+    wishes: VecDeque<Wish>,
+}
+
+/// What the daemon keeps of one GPU for those who look.
+#[derive(Debug)]
+struct Gpu {
+    info: GpuInfo,
+    sample: GpuSample,
+    board: Board,
+    control: ControlLog,
+}
+
+/// What only the namespace server can do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Wish {
+    /// Close the fids by which a worker gives orders to a GPU.
+    CloseOrders {
+        /// Whose.
+        worker: Subject,
+        /// To which GPU.
+        gpu: GpuId,
+    },
+    /// Close every session and fid of a ticket, and let it in no more.
+    RevokeTicket(TicketId),
+    /// Append a line to `/log/bridge.log`.
+    Log(String),
+}
+
+/// What a dispatcher is made of.
+pub(crate) struct Parts {
+    pub(crate) broker: Broker,
+    pub(crate) fleet: Fleet,
+    pub(crate) bell: WatchHandle,
+    pub(crate) artefacts: Artefacts,
+    pub(crate) outputs: Outputs,
+    pub(crate) secrets: Secrets,
+}
+
+/// Device memory that an executor takes besides its lease's, in MiB: what a context costs is known only where there are contexts.
+const EXECUTOR_MB: u32 = 0;
+
+impl Dispatcher {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let Parts { broker, fleet, bell, artefacts, outputs, secrets } = parts;
+        Self {
+            broker,
+            fleet,
+            bell,
+            artefacts,
+            outputs,
+            gpus: BTreeMap::new(),
+            leases: BTreeMap::new(),
+            jobs: BTreeMap::new(),
+            modules: Modules::default(),
+            secrets,
+            wishes: VecDeque::new(),
+        }
+    }
+
+    /// A GPU is there.
+    ///
+    /// # Errors
+    /// What the broker refuses about it.
+    pub(crate) fn add_gpu(&mut self, id: GpuId, info: GpuInfo, now: Now) -> Result<(), Refusal> {
+        let command = Command::AddGpu { gpu: id.clone(), info: info.clone(), executor_mb: EXECUTOR_MB };
+        self.broker.handle(command, now)?;
+        let gpu = Gpu { info, sample: GpuSample::default(), board: Board::default(), control: ControlLog::default() };
+        self.gpus.insert(id, gpu);
+        self.settle(now);
+        Ok(())
+    }
+
+    pub(crate) fn gpus(&self) -> impl Iterator<Item = &GpuId> {
+        self.gpus.keys()
+    }
+
+    pub(crate) fn has_gpu(&self, id: &GpuId) -> bool {
+        self.gpus.contains_key(id)
+    }
+
+    pub(crate) fn gpu_info(&self, id: &GpuId) -> Result<&GpuInfo, Refusal> {
+        self.gpu(id).map(|gpu| &gpu.info)
+    }
+
+    /// The next thing that the namespace server is to do.
+    pub(crate) fn poll_wish(&mut self) -> Option<Wish> {
+        self.wishes.pop_front()
+    }
+
+    /// Time has passed.
+    pub(crate) fn tick(&mut self, now: Now) {
+        self.broker.tick(now);
+        self.outputs.expire(now.unix_ms);
+        self.settle(now);
+    }
+
+    /// When [`Self::tick`] has something to do next.
+    pub(crate) fn next_deadline(&self, now: Now) -> Option<MonoUs> {
+        self.broker.next_deadline(now)
+    }
+
+    fn gpu(&self, id: &GpuId) -> Result<&Gpu, Refusal> {
+        self.gpus.get(id).ok_or_else(|| no_gpu(id))
+    }
+}
+
+fn no_gpu(id: &GpuId) -> Refusal {
+    Refusal::new(Errno::ENODEV, format!("no gpu {id} here"))
+}

@@ -1,0 +1,64 @@
+//! What executors report, told to the broker.
+
+use bridge_host_broker::{Event, ExecutorRef, JobNumber, JobOutcome};
+use ninedoor_abi::{Now, record::JobCode};
+
+use super::Dispatcher;
+use crate::{
+    executor::protocol::{Failure, Finished, Report},
+    fleet::{ExecutorId, ExitNote, News, Pidfd},
+};
+
+impl Dispatcher {
+    /// An executor runs now.
+    pub(crate) fn executor_born(&mut self, id: ExecutorId, pidfd: Pidfd) {
+        self.fleet.born(id, pidfd);
+    }
+
+    /// An executor said something.
+    pub(crate) fn executor_reported(&mut self, id: ExecutorId, report: Report, now: Now) {
+        if let Some(news) = self.fleet.reported(id, report) {
+            self.take_news(news, now);
+        }
+    }
+
+    /// An executor is gone.
+    pub(crate) fn executor_exited(&mut self, id: ExecutorId, note: &ExitNote, now: Now) {
+        if let Some(news) = self.fleet.exited(id, note) {
+            self.take_news(news, now);
+        }
+        self.settle(now);
+    }
+
+    fn take_news(&mut self, news: News, now: Now) {
+        let event = match news {
+            News::Ready(executor) => Event::Ready(executor),
+            News::Died(executor, detail) => Event::Died { executor, detail },
+            News::Finished(executor, finished) => self.finished(executor, &finished, now),
+            News::Failed(executor, run, failure) => {
+                Event::Finished { executor, job: JobNumber(run.0), outcome: failed(failure) }
+            }
+        };
+        self.observe(event, now);
+        self.settle(now);
+    }
+
+    fn finished(&mut self, executor: ExecutorRef, finished: &Finished, now: Now) -> Event {
+        let outcome = match self.publish_outputs(finished, now) {
+            Ok(outputs) => JobOutcome::Ok {
+                h2d_us: finished.load_us.saturating_add(finished.h2d_us),
+                kernel_us: finished.kernel_us,
+                d2h_us: finished.d2h_us,
+                outputs,
+            },
+            Err(detail) => JobOutcome::Err { code: JobCode::Lost, detail, sticky: false },
+        };
+        Event::Finished { executor, job: JobNumber(finished.run.0), outcome }
+    }
+}
+
+/// A code that we do not know is a failure of the device.
+fn failed(failure: Failure) -> JobOutcome {
+    let code = JobCode::of_word(&failure.code).unwrap_or(JobCode::Device);
+    JobOutcome::Err { code, detail: failure.detail, sticky: failure.sticky }
+}

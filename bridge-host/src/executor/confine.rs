@@ -1,0 +1,26 @@
+//! What an executor gives up before it touches anything a tenant sent.
+//!
+//! Each measure is tried, and the ones in force are reported by name: a kernel may lack one, and `info` says so.
+
+use rustix::process::{self, DumpableBehavior, Resource, Rlimit, Signal};
+
+/// Open files: the packets' own, the GPU driver's device nodes, room to spare.
+const OPEN_FILES_MAX: u64 = 1024;
+
+/// Gives up what an executor does not need; returns the names of what took effect.
+pub(super) fn confine() -> Vec<String> {
+    let measures: [(&str, rustix::io::Result<()>); 5] = [
+        ("parent-death-signal", process::set_parent_process_death_signal(Some(Signal::KILL))),
+        ("no-new-privileges", rustix::thread::set_no_new_privs(true)),
+        ("no-core-dump", limit(Resource::Core, 0)),
+        ("open-files", limit(Resource::Nofile, OPEN_FILES_MAX)),
+        ("not-dumpable", process::set_dumpable_behavior(DumpableBehavior::NotDumpable)),
+    ];
+    measures.into_iter().filter(|(_, outcome)| outcome.is_ok()).map(|(name, _)| name.to_owned()).collect()
+}
+
+fn limit(resource: Resource, maximum: u64) -> rustix::io::Result<()> {
+    let now = process::getrlimit(resource);
+    let maximum = now.maximum.map_or(maximum, |hard| hard.min(maximum));
+    process::setrlimit(resource, Rlimit { current: Some(maximum), maximum: Some(maximum) })
+}

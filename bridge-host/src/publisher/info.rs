@@ -1,0 +1,105 @@
+//! `/gpu/<id>/info`: one JSON object of facts.
+
+use bridge_host_gpu::{GpuInfo, Health};
+use ninedoor_abi::{GpuId, Refusal};
+use serde::Serialize;
+
+use super::Publisher;
+
+/// The facts, in the order in which they are shown.
+#[derive(Debug, Serialize)]
+pub(crate) struct InfoText<'a> {
+    id: &'a str,
+    uuid: &'a str,
+    name: &'a str,
+    vendor: &'a str,
+    memory_mb: u32,
+    memory_reserved_mb: u32,
+    sm_count: u32,
+    compute_capability: String,
+    driver_version: &'a str,
+    runtime_version: &'a str,
+    backend: &'static str,
+    pci_bus_id: Option<&'a str>,
+    streams_max: u16,
+    block_threads_max: u32,
+    block_max: [u32; 3],
+    grid_max: [u32; 3],
+    shared_bytes_max: u32,
+    memory_enforcement: &'static str,
+    health: HealthText<'a>,
+}
+
+#[derive(Debug, Serialize)]
+struct HealthText<'a> {
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'a str>,
+}
+
+impl<'a> InfoText<'a> {
+    pub(crate) fn of(id: &'a GpuId, gpu: &'a GpuInfo) -> Self {
+        let capability = gpu.compute_capability;
+        Self {
+            id: id.as_str(),
+            uuid: &gpu.uuid,
+            name: &gpu.name,
+            vendor: &gpu.vendor,
+            memory_mb: gpu.memory_mb,
+            memory_reserved_mb: gpu.memory_reserved_mb,
+            sm_count: gpu.sm_count,
+            compute_capability: format!("{}.{}", capability.major, capability.minor),
+            driver_version: &gpu.driver_version,
+            runtime_version: &gpu.runtime_version,
+            backend: gpu.backend.as_str(),
+            pci_bus_id: gpu.pci_bus_id.as_deref(),
+            streams_max: gpu.streams_max,
+            block_threads_max: gpu.block_threads_max,
+            block_max: gpu.block_max,
+            grid_max: gpu.grid_max,
+            shared_bytes_max: gpu.shared_bytes_max,
+            memory_enforcement: gpu.memory_enforcement.as_str(),
+            health: HealthText::of(&gpu.health),
+        }
+    }
+
+    pub(crate) fn to_line(&self) -> String {
+        serde_json::to_string(self).expect("strings and numbers are always JSON") + "\n"
+    }
+}
+
+impl<'a> HealthText<'a> {
+    fn of(health: &'a Health) -> Self {
+        match health {
+            Health::Ok => Self { state: "ok", detail: None },
+            Health::Degraded(why) => Self { state: "degraded", detail: Some(why) },
+            Health::Unusable(why) => Self { state: "unusable", detail: Some(why) },
+        }
+    }
+}
+
+impl Publisher {
+    pub(super) fn info(&self, gpu: &GpuId) -> Result<String, Refusal> {
+        Ok(InfoText::of(gpu, self.dispatcher.gpu_info(gpu)?).to_line())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Proves BR-3.
+    #[test]
+    fn info_is_one_json_object_that_says_what_a_mock_is() {
+        let gpus = mock::machines::workstation().gpus;
+        let id = "GPU-0".parse().unwrap();
+        let line = InfoText::of(&id, &gpus[0]).to_line();
+        assert_eq!(line.matches('\n').count(), 1);
+        let info: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(info["id"], "GPU-0");
+        assert_eq!(info["name"], "Mock 4090");
+        assert_eq!(info["backend"], "mock");
+        assert_eq!((&info["memory_mb"], &info["sm_count"]), (&24_576.into(), &144.into()));
+        assert_eq!(info["health"]["state"], "ok");
+    }
+}

@@ -1,0 +1,326 @@
+//! The publisher: broker, stores and GPUs as files.
+//!
+//! Answers what the namespace server asks about `/gpu`, `/bundles` and `/worker`. The server has checked the caller's role and
+//! scopes; what is left here is whose lease, whose job, whose artefact. Decides nothing about leases and jobs: every order goes to
+//! the [`Dispatcher`].
+//!
+//! ```text
+//!   walk ─▶ Node at a Place ─open─▶ Node with an OpenFile ─▶ read, write ─▶ clunk  (a last unfinished record is carried out)
+//!                  └── released: nobody holds it any more          └── released: dropped with its connection; an unfinished
+//!                                                                      upload or record is forgotten
+//! ```
+
+mod bundles;
+mod directory;
+mod info;
+mod nodes;
+mod open_file;
+mod orders;
+mod outputs;
+mod place;
+mod stats;
+
+use std::collections::VecDeque;
+
+use ninedoor::{Answer, Ask, AskId, Caller, MountId, ProviderNode, Revocation};
+use ninedoor_abi::{Errno, Now, PathName, Refusal, Subject, UnixMs};
+use ninedoor_host::{LocalProvider, Order};
+use secure9p::{
+    Name, OpenFlags,
+    message::{Attributes, FileSystemStatistics, SetAttributes},
+    server::{Reply, Request},
+};
+
+pub(crate) use self::info::InfoText;
+use self::{
+    nodes::{Node, Nodes},
+    open_file::OpenFile,
+    place::Place,
+};
+use crate::{
+    dispatcher::{Dispatcher, Wish},
+    store::Owner,
+};
+
+/// The provider of `/gpu`, `/bundles` and `/worker`.
+#[derive(Debug)]
+pub(crate) struct Publisher {
+    mounts: Vec<(MountId, Place)>,
+    nodes: Nodes,
+    pub(crate) dispatcher: Dispatcher,
+    orders: VecDeque<Order>,
+    /// When this was last told the time.
+    told: Now,
+}
+
+/// Who asks, and when.
+pub(crate) struct Asking<'a> {
+    pub(crate) caller: &'a Caller,
+    pub(crate) now: Now,
+}
+
+impl Asking<'_> {
+    /// The worker that asks, if it is one.
+    pub(crate) fn worker(&self) -> Option<Subject> {
+        self.caller.role.is_worker().then(|| self.caller.subject.clone()).flatten()
+    }
+
+    /// Whose things the caller sees and makes: a worker its own; a queen (and an observer, where it may look) everybody's.
+    pub(crate) fn owner(&self) -> Owner {
+        self.worker().map_or(Owner::Shared, Owner::Subject)
+    }
+}
+
+impl Publisher {
+    pub(crate) fn new(dispatcher: Dispatcher, now: Now) -> Self {
+        Self { mounts: Vec::new(), nodes: Nodes::default(), dispatcher, orders: VecDeque::new(), told: now }
+    }
+
+    /// Hangs the three directories into a server.
+    pub(crate) fn mount(&mut self, server: &mut ninedoor::Server) -> Result<(), Refusal> {
+        for (at, place) in [("/gpu", Place::Gpus), ("/bundles", Place::Bundles), ("/worker", Place::Workers)] {
+            let mount = server.mount_provider(&at.parse::<PathName>()?)?;
+            self.mounts.push((mount, place));
+        }
+        Ok(())
+    }
+
+    /// Answers one question.
+    fn answer(&mut self, ask: Ask, now: Now) -> Answer {
+        let asking = Asking { caller: &ask.caller, now };
+        let at = |node| Location { mount: ask.mount, node };
+        match ask.request {
+            Request::Walk { from, names } => self.walk(&asking, at(from), &names),
+            Request::Open { node, flags } => self.open(&asking, at(node), flags),
+            Request::Create { directory, name, flags, .. } => self.create(&asking, at(directory), &name, flags),
+            Request::Read { node, offset, count } => self.read(node, offset, count as usize),
+            Request::Write { node, offset, data } => self.write(&asking, node, offset, &data),
+            Request::Readdir { node, offset, .. } => self.readdir(&asking, at(node), offset),
+            Request::Getattr { node } => self.getattr(&asking, at(node)),
+            Request::Setattr { node, attributes } => self.setattr(at(node), &attributes),
+            Request::Statfs { .. } => Ok(Reply::Statfs { statistics: self.statistics() }),
+            Request::Fsync { node } => self.fsync(node),
+            Request::Clunk { node } => self.clunk(&asking, node),
+            Request::Remove { node } => self.remove(&asking, node),
+            Request::Unlinkat { directory, name, .. } => self.unlink(&asking, at(directory), &name),
+            _ => Err(refuse(Errno::EPERM, "not something these files do")),
+        }
+    }
+
+    /// What the dispatcher wishes, as orders to the server.
+    fn pass_on(&mut self, wish: Wish) {
+        match wish {
+            Wish::Log(line) => self.orders.push_back(Order::Log(line)),
+            Wish::RevokeTicket(ticket) => self.orders.push_back(Order::Revoke(Revocation::Ticket(ticket))),
+            Wish::CloseOrders { worker, gpu } => {
+                let closing = self.nodes.orders_of(&worker, &gpu);
+                self.orders.extend(closing.map(|(mount, node)| Order::CloseNode { mount, node }));
+            }
+        }
+    }
+
+    fn walk(&mut self, asking: &Asking<'_>, from: Location, names: &[Name]) -> Answer {
+        let mut place = self.place(from)?.clone();
+        let mut qids = Vec::new();
+        for name in names {
+            match self.child(asking, &place, name) {
+                Some(child) => place = child,
+                None if qids.is_empty() => return Err(refuse(Errno::ENOENT, format!("no {name} here"))),
+                None => return Ok(Reply::Walk { qids, node: None }),
+            }
+            qids.push(place.qid());
+        }
+        let node = self.nodes.insert(Node::at(from.mount, place, asking));
+        Ok(Reply::Walk { qids, node: Some(node) })
+    }
+
+    fn open(&mut self, asking: &Asking<'_>, at: Location, flags: OpenFlags) -> Answer {
+        let place = self.place(at)?.clone();
+        let access = flags.access().ok_or_else(|| refuse(Errno::EINVAL, "open flags ask for no access"))?;
+        let open = self.opened(asking, &place, access)?;
+        let qid = place.qid();
+        let node = self.nodes.insert(Node { open: Some(open), ..Node::at(at.mount, place, asking) });
+        Ok(Reply::Open { node, qid, iounit: 0 })
+    }
+
+    fn create(&mut self, asking: &Asking<'_>, at: Location, name: &Name, flags: OpenFlags) -> Answer {
+        let directory = self.place(at)?.clone();
+        let (place, open) = match (&directory, self.child(asking, &directory, name)) {
+            (Place::Bundles, None) => self.begin_upload(asking, name)?,
+            (_, Some(child)) if !flags.contains(OpenFlags::EXCL) => {
+                let access = flags.access().ok_or_else(|| refuse(Errno::EINVAL, "open flags ask for no access"))?;
+                let open = self.opened(asking, &child, access)?;
+                (child, open)
+            }
+            (_, Some(_)) => return Err(refuse(Errno::EEXIST, format!("{name} is there already"))),
+            (_, None) => return Err(refuse(Errno::EPERM, "files are created in /bundles only")),
+        };
+        let qid = place.qid();
+        let node = self.nodes.insert(Node { open: Some(open), ..Node::at(at.mount, place, asking) });
+        Ok(Reply::Create { node, qid, iounit: 0 })
+    }
+
+    fn opened(&mut self, asking: &Asking<'_>, place: &Place, access: secure9p::Access) -> Result<OpenFile, Refusal> {
+        match place {
+            Place::Gpus | Place::Gpu(_) | Place::Bundles | Place::Workers | Place::Job(_) if access.writes() => {
+                Err(refuse(Errno::EISDIR, "a directory is not written"))
+            }
+            Place::Gpus | Place::Gpu(_) | Place::Bundles | Place::Workers | Place::Job(_) => Ok(OpenFile::Directory),
+            Place::GpuFile(gpu, file) => self.open_gpu_file(asking, gpu, *file, access),
+            Place::Bundle(name) => self.open_bundle(asking, name, access),
+            Place::Output(job, name) => self.open_output(asking, job, name, access),
+        }
+    }
+
+    fn read(&mut self, node: ProviderNode, offset: u64, count: usize) -> Answer {
+        let file = self.nodes.open_file(node)?;
+        let bytes = match file {
+            OpenFile::Stats(reader) => reader.read(&self.dispatcher, offset, count)?,
+            other => other.read(offset, count)?,
+        };
+        Ok(Reply::Read(bytes))
+    }
+
+    fn write(&mut self, asking: &Asking<'_>, node: ProviderNode, offset: u64, data: &[u8]) -> Answer {
+        let file = self.nodes.open_file(node)?;
+        match file {
+            OpenFile::Orders(orders) => orders.write(&mut self.dispatcher, asking, data)?,
+            OpenFile::Upload { upload, .. } => upload.write(offset, data)?,
+            _ => return Err(refuse(Errno::EBADF, "not open for writing")),
+        }
+        Ok(Reply::Write { count: u32::try_from(data.len()).unwrap_or(u32::MAX) })
+    }
+
+    fn readdir(&mut self, asking: &Asking<'_>, at: Location, offset: u64) -> Answer {
+        let place = self.place(at)?.clone();
+        Ok(Reply::Readdir { entries: self.entries(asking, &place, offset)? })
+    }
+
+    fn getattr(&mut self, asking: &Asking<'_>, at: Location) -> Answer {
+        let place = self.place(at)?.clone();
+        let mut attributes = Attributes::synthetic(place.qid(), place.mode());
+        attributes.size = self.size(asking, &place);
+        attributes.blocks = attributes.size.div_ceil(512);
+        Ok(Reply::Getattr { attributes })
+    }
+
+    /// Times and modes are nobody's affair here; `truncate(2)` to nothing is how shells open a file that they mean to write.
+    fn setattr(&self, at: Location, attributes: &SetAttributes) -> Answer {
+        let place = self.place(at)?;
+        let is_staged = matches!(place, Place::Bundle(_)) && !self.nodes.is_upload(at.node);
+        match attributes.size {
+            Some(_) if is_staged => Err(refuse(Errno::EROFS, "a staged artefact does not change")),
+            Some(size) if size > 0 => Err(refuse(Errno::EPERM, "files here have no size of their own")),
+            _ => Ok(Reply::Done),
+        }
+    }
+
+    /// What was written was carried out, or refused, with the write. The errno of a refusal may have got lost on the way: newer
+    /// Linux kernels tell it here.
+    fn fsync(&mut self, node: ProviderNode) -> Answer {
+        match self.nodes.open_file(node)? {
+            OpenFile::Orders(orders) => orders.last_refusal().map_or(Ok(Reply::Done), Err),
+            _ => Ok(Reply::Done),
+        }
+    }
+
+    fn clunk(&mut self, asking: &Asking<'_>, node: ProviderNode) -> Answer {
+        match self.nodes.remove(node).and_then(|node| node.open) {
+            Some(OpenFile::Orders(mut orders)) => orders.finish(&mut self.dispatcher, asking)?,
+            Some(OpenFile::Upload { upload, owner, name }) => {
+                self.nodes.uploads.end(&owner, &name);
+                self.dispatcher.artefacts.commit(upload)?;
+            }
+            _ => {}
+        }
+        Ok(Reply::Done)
+    }
+
+    fn remove(&mut self, asking: &Asking<'_>, node: ProviderNode) -> Answer {
+        let removed = self.nodes.remove(node).map(|node| node.place);
+        match removed {
+            Some(Place::Bundle(name)) => self.remove_bundle(asking, &name),
+            _ => Err(refuse(Errno::EPERM, "only staged artefacts are removed")),
+        }
+    }
+
+    fn unlink(&mut self, asking: &Asking<'_>, at: Location, name: &Name) -> Answer {
+        match self.place(at)? {
+            Place::Bundles => self.remove_bundle(asking, name),
+            _ => Err(refuse(Errno::EPERM, "only staged artefacts are removed")),
+        }
+    }
+
+    fn place(&self, at: Location) -> Result<&Place, Refusal> {
+        if at.node == ProviderNode::ROOT {
+            let root = self.mounts.iter().find(|(mount, _)| *mount == at.mount);
+            return root.map(|(_, place)| place).ok_or_else(unknown_node);
+        }
+        self.nodes.place(at.node)
+    }
+
+    fn statistics(&self) -> FileSystemStatistics {
+        let (used, total) = (self.dispatcher.artefacts.bytes(), self.dispatcher.artefacts.bytes_max());
+        FileSystemStatistics {
+            kind: FileSystemStatistics::KIND_9P,
+            bsize: 4096,
+            blocks: total / 4096,
+            bfree: total.saturating_sub(used) / 4096,
+            bavail: total.saturating_sub(used) / 4096,
+            files: 0,
+            ffree: 0,
+            fsid: 0,
+            namelen: 255,
+        }
+    }
+}
+
+impl LocalProvider for Publisher {
+    fn ask(&mut self, ask: Ask, now: Now) -> Option<Answer> {
+        self.told = now;
+        Some(self.answer(ask, now))
+    }
+
+    fn released(&mut self, node: ProviderNode) {
+        if let Some(Node { open: Some(OpenFile::Upload { name, owner, .. }), .. }) = self.nodes.remove(node) {
+            self.nodes.uploads.end(&owner, &name);
+        }
+    }
+
+    fn poll_answer(&mut self) -> Option<(AskId, Answer)> {
+        None
+    }
+
+    fn poll_order(&mut self) -> Option<Order> {
+        while let Some(wish) = self.dispatcher.poll_wish() {
+            self.pass_on(wish);
+        }
+        self.orders.pop_front()
+    }
+
+    fn tick(&mut self, now: Now) {
+        self.told = now;
+        self.dispatcher.tick(now);
+    }
+
+    fn next_deadline(&self) -> Option<UnixMs> {
+        let due = self.dispatcher.next_deadline(self.told)?;
+        // The wall's clock is told in whole milliseconds: rather late by one than early.
+        Some(self.told.unix_ms.plus_ms(due.us_since(self.told.mono_us).div_ceil(1000) + 1))
+    }
+}
+
+/// A node and the mount that its asker came through.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Location {
+    mount: MountId,
+    node: ProviderNode,
+}
+
+fn refuse(errno: Errno, text: impl Into<String>) -> Refusal {
+    Refusal::new(errno, text)
+}
+
+fn unknown_node() -> Refusal {
+    refuse(Errno::EBADF, "no such node")
+}

@@ -1,0 +1,127 @@
+//! A fid on `ctl`, `lease` or `job`: records are put together and carried out, status lines are read back.
+
+use ninedoor::record::{RecordAssembly, StatusLines};
+use ninedoor_abi::{
+    GpuId, Refusal, StatusLine,
+    ctl::{Outcome, Verb},
+    limits::{CTL_LINE_BYTES_MAX, DESCRIPTOR_BYTES_MAX},
+};
+
+use super::{Asking, open_file::part, place::GpuFile};
+use crate::dispatcher::Dispatcher;
+
+/// Bytes of status lines that one fid keeps for its reader.
+const STATUS_BYTES_MAX: usize = 64 * 1024;
+
+/// One such fid.
+#[derive(Debug)]
+pub(super) struct Orders {
+    gpu: GpuId,
+    file: GpuFile,
+    writable: bool,
+    assembly: RecordAssembly,
+    status: StatusLines,
+    last: Option<Refusal>,
+    /// What is read as long as nothing was written.
+    recent: Vec<u8>,
+    written: bool,
+}
+
+impl Orders {
+    pub(super) fn new(gpu: GpuId, file: GpuFile, writable: bool, recent: Vec<u8>) -> Self {
+        Self {
+            gpu,
+            file,
+            writable,
+            assembly: RecordAssembly::default(),
+            status: StatusLines::default(),
+            last: None,
+            recent,
+            written: false,
+        }
+    }
+
+    /// Takes bytes and carries out the records that are complete with them. Each leaves a status line.
+    ///
+    /// # Errors
+    /// The first refusal; records after it in the same write are not carried out.
+    pub(super) fn write(
+        &mut self,
+        dispatcher: &mut Dispatcher,
+        asking: &Asking<'_>,
+        data: &[u8],
+    ) -> Result<(), Refusal> {
+        if !self.writable {
+            return Err(super::refuse(ninedoor_abi::Errno::EBADF, "not open for writing"));
+        }
+        self.written = true;
+        self.last = None;
+        let records = match self.assembly.write(data, self.record_bytes_max()) {
+            Ok(records) => records,
+            Err(refusal) => return self.conclude(StatusLine::err(self.verb_of(data), refusal)),
+        };
+        for record in records {
+            if let Err(refusal) = self.carry_out(dispatcher, asking, &record) {
+                self.assembly.clear();
+                return Err(refusal);
+            }
+        }
+        Ok(())
+    }
+
+    /// The fid goes: a record without a newline ends here.
+    pub(super) fn finish(&mut self, dispatcher: &mut Dispatcher, asking: &Asking<'_>) -> Result<(), Refusal> {
+        match self.assembly.finish() {
+            Some(record) => self.carry_out(dispatcher, asking, &record),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn read(&mut self, offset: u64, count: usize) -> Vec<u8> {
+        if self.written { self.status.read(offset, count).to_vec() } else { part(&self.recent, offset, count).to_vec() }
+    }
+
+    /// How the last write was refused, if it was.
+    pub(super) fn last_refusal(&self) -> Option<Refusal> {
+        self.last.clone()
+    }
+
+    fn carry_out(&mut self, dispatcher: &mut Dispatcher, asking: &Asking<'_>, record: &[u8]) -> Result<(), Refusal> {
+        let status = match self.file {
+            GpuFile::Job => dispatcher.submit(&self.gpu, asking.caller, record, asking.now),
+            GpuFile::Lease => dispatcher.renew(&self.gpu, asking.caller, &text(record), asking.now),
+            _ => dispatcher.control(&self.gpu, asking.caller, &text(record), asking.now),
+        };
+        self.conclude(status)
+    }
+
+    fn conclude(&mut self, status: StatusLine) -> Result<(), Refusal> {
+        self.status.push(&status.to_string(), STATUS_BYTES_MAX);
+        match status.outcome {
+            Outcome::Ok(_) => Ok(()),
+            Outcome::Err(refusal) => {
+                self.last = Some(refusal.clone());
+                Err(refusal)
+            }
+        }
+    }
+
+    const fn record_bytes_max(&self) -> usize {
+        match self.file {
+            GpuFile::Job => DESCRIPTOR_BYTES_MAX,
+            _ => CTL_LINE_BYTES_MAX,
+        }
+    }
+
+    fn verb_of(&self, data: &[u8]) -> Verb {
+        match self.file {
+            GpuFile::Job => Verb::Job,
+            _ => Verb::of_line(&text(data)),
+        }
+    }
+}
+
+/// A line that is not UTF-8 is refused by the grammar for what it is: not a word of it.
+fn text(record: &[u8]) -> String {
+    String::from_utf8_lossy(record).into_owned()
+}

@@ -1,0 +1,12 @@
+//! What the daemon keeps in its state directory.
+//!
+//! Bytes and names on disk; knows no 9P and no leases. Every part survives `kill -9` at any instruction: what was
+//! acknowledged is there again, what was half done is gone.
+
+mod artefacts;
+mod outputs;
+mod state_dir;
+
+pub use artefacts::{Artefact, ArtefactQuota, Artefacts, Owner, Upload};
+pub use outputs::{Output, OutputQuota, Outputs, Pending};
+pub use state_dir::{StateDir, StateDirError};
