@@ -1,1 +1,14 @@
-//! The ninedoor program: the namespace server on Linux.
+//! NineDoor on Linux: a `ninedoor` server on sockets, with clocks, secrets and connections to other servers.
+//!
+//! A library for every program that serves a namespace: `ninedoor` itself, `gpu-bridge-host` (which puts a
+//! [`LocalProvider`] behind the mounts), and `cohsh` (which embeds a hive). Knows no GPUs.
+
+mod clock;
+mod hive;
+mod keeper;
+mod provider;
+
+pub use clock::Clock;
+pub use hive::{Hive, HiveConnection};
+pub use keeper::{Changes, Keeper, KeeperError};
+pub use provider::{LocalProvider, Order};
