@@ -24,8 +24,10 @@ pub const MSIZE_MAX: u32 = 1 << 20;
 pub const FIRST_FRAME_BYTES_MAX: u32 = MSIZE_DEFAULT;
 /// How much of a frame is allocated on the word of its header alone; the rest when this much has come.
 pub const FRAME_EAGER_BYTES_MAX: usize = 64 << 10;
-/// Buffers larger than this are given back when they run empty, so that an idle connection costs little.
+/// What a buffer keeps when nothing is in it and nothing is going on.
 pub const BUFFER_IDLE_BYTES_MAX: usize = 4 << 10;
+/// How often in a row a large buffer may go unused before its memory is given back.
+pub const QUIET_ROUNDS_MAX: u8 = 4;
 /// How many messages a session remembers for the log line of a violation.
 pub const GLIMPSES_MAX: usize = 8;
 
@@ -107,7 +109,7 @@ impl Default for ServerLimits {
         Self {
             msize_max: Msize::MAX,
             fids_max: 4096,
-            requests_max: 512,
+            requests_max: 1024,
             held_bytes_max: 2 * MSIZE_MAX as usize,
             transmit_bytes_max: 4 * MSIZE_MAX as usize,
         }

@@ -4,13 +4,18 @@
 
 use alloc::vec::Vec;
 
-use crate::limits::BUFFER_IDLE_BYTES_MAX;
+use crate::limits::{BUFFER_IDLE_BYTES_MAX, QUIET_ROUNDS_MAX};
 
 /// A transmit buffer: frames are appended at the end, the shell takes from the front.
+///
+/// Its memory is kept while bulk data flows (a fresh megabyte costs more than the copy into it), and given back when it has run
+/// empty a few times without having been needed.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     bytes: Vec<u8>,
     sent_bytes: usize,
+    /// How often in a row it ran empty having held next to nothing.
+    quiet_rounds: u8,
 }
 
 impl Outbox {
@@ -32,12 +37,24 @@ impl Outbox {
         debug_assert!(count <= self.len(), "sent {count} of {} bytes", self.len());
         self.sent_bytes = (self.sent_bytes + count).min(self.bytes.len());
         if self.is_empty() {
-            self.bytes.clear();
-            self.sent_bytes = 0;
-            if self.bytes.capacity() > BUFFER_IDLE_BYTES_MAX {
-                self.bytes = Vec::new();
-            }
+            self.ran_empty();
         }
+    }
+
+    fn ran_empty(&mut self) {
+        let quiet = self.bytes.len() < self.bytes.capacity() / 8;
+        self.quiet_rounds = if quiet { self.quiet_rounds.saturating_add(1) } else { 0 };
+        self.bytes.clear();
+        self.sent_bytes = 0;
+        if self.quiet_rounds >= QUIET_ROUNDS_MAX {
+            self.shrink();
+        }
+    }
+
+    /// Gives back what it does not need just now.
+    pub(crate) fn shrink(&mut self) {
+        self.bytes.shrink_to(BUFFER_IDLE_BYTES_MAX);
+        self.quiet_rounds = 0;
     }
 
     /// The buffer, to append to. What is gone is moved away once it is the larger part, so that each byte moves at most once.
@@ -71,10 +88,15 @@ mod tests {
     }
 
     #[test]
-    fn a_large_buffer_is_given_back_when_it_runs_empty() {
+    fn a_large_buffer_is_kept_while_it_is_used_and_given_back_when_it_is_not() {
         let mut outbox = Outbox::default();
-        outbox.end().resize(1 << 20, 0);
-        outbox.sent(1 << 20);
-        assert_eq!(outbox.memory_bytes(), 0);
+        let mut round = |bytes: usize| {
+            outbox.end().resize(bytes, 0);
+            outbox.sent(bytes);
+            outbox.memory_bytes()
+        };
+        assert!((0..10).all(|_| round(1 << 20) == 1 << 20));
+        assert!((1..QUIET_ROUNDS_MAX).all(|_| round(11) == 1 << 20));
+        assert!(round(11) <= BUFFER_IDLE_BYTES_MAX);
     }
 }

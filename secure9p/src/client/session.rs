@@ -16,6 +16,7 @@ use super::{
     fids::FreeFids,
 };
 use crate::{
+    bytes::Bytes,
     dialect::Dialect,
     errno::Errno,
     glimpse::{Glimpse, Glimpses},
@@ -231,6 +232,20 @@ impl ClientSession {
     /// The first `count` bytes of [`Self::transmit`] are on their way.
     pub fn sent(&mut self, count: usize) {
         self.outbox.sent(count);
+    }
+
+    /// Takes back the data of a Rread that the caller is done with, so that the next one need not be allocated. Optional.
+    pub fn recycle(&mut self, data: Bytes) {
+        if let Bytes::Owned(data) = data {
+            self.frames.recycle(data);
+        }
+    }
+
+    /// Gives back memory that is kept for bulk data, for a connection that has gone quiet.
+    pub fn shrink(&mut self) {
+        self.frames.shrink();
+        self.outbox.shrink();
+        self.replies.shrink_to_fit();
     }
 
     /// A fid number that is free, the lowest there is; `None` when there are as many as there may be.

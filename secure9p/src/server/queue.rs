@@ -18,6 +18,9 @@ pub(super) struct Queued {
     pub(super) held_bytes: usize,
 }
 
+/// Places an empty queue keeps.
+const IDLE_MAX: usize = 32;
+
 /// First come, first served.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
@@ -43,7 +46,11 @@ impl Queue {
     }
 
     pub(super) fn pop(&mut self) -> Option<Queued> {
-        self.ready.pop_front()
+        let queued = self.ready.pop_front();
+        if self.ready.is_empty() && self.ready.capacity() > IDLE_MAX {
+            self.ready = VecDeque::new();
+        }
+        queued
     }
 
     pub(super) fn remove(&mut self, id: OwedId) -> Option<Queued> {

@@ -24,6 +24,7 @@
 use alloc::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     string::String,
+    vec::Vec,
 };
 use core::mem;
 
@@ -265,17 +266,21 @@ impl<N: Clone> ServerSession<N> {
 
     /// Room to keep for the answer, or `None` while there is none. An answer larger than the whole buffer gets it for itself.
     fn room_for(&self, message: &Tmessage) -> Option<usize> {
-        let msize = self.agreed?.msize;
-        let wanted = match message {
+        let wanted = self.answer_bytes_max(message);
+        let taken = self.outbox.len() + self.reserved_bytes;
+        (taken == 0 || taken + wanted <= self.limits.transmit_bytes_max).then_some(wanted)
+    }
+
+    fn answer_bytes_max(&self, message: &Tmessage) -> usize {
+        let data_bytes_max = self.agreed.map_or(0, |agreed| agreed.msize.read_bytes_max());
+        match message {
             Tmessage::Read { count, .. } | Tmessage::Readdir { count, .. } => {
-                (READ_OVERHEAD_BYTES + (*count).min(msize.read_bytes_max())) as usize
+                (READ_OVERHEAD_BYTES + (*count).min(data_bytes_max)) as usize
             }
             Tmessage::Getlock { client_id, .. } => SMALL_REPLY_BYTES + client_id.len(),
             Tmessage::Readlink { .. } => SMALL_REPLY_BYTES + PATH_BYTES_MAX,
             _ => SMALL_REPLY_BYTES,
-        };
-        let taken = self.outbox.len() + self.reserved_bytes;
-        (taken == 0 || taken + wanted <= self.limits.transmit_bytes_max).then_some(wanted)
+        }
     }
 
     fn wait_if_changing(&mut self, queued: Queued) -> Option<Queued> {
@@ -366,12 +371,26 @@ impl<N: Clone> ServerSession<N> {
         self.outbox.sent(count);
     }
 
+    /// Takes back the data of a `Write` that the tree is done with, so that the next one need not be allocated. Optional.
+    pub fn recycle(&mut self, data: Vec<u8>) {
+        self.frames.recycle(data);
+    }
+
+    /// Gives back memory that is kept for bulk data, for a connection that has gone quiet. Bulk data that ends is noticed without this;
+    /// a peer that stops in the middle is not.
+    pub fn shrink(&mut self) {
+        self.frames.shrink();
+        self.outbox.shrink();
+    }
+
     /// Whether to read from the connection: not while the peer leaves its replies lying, nor while requests pile up.
     #[must_use]
     pub fn wants_read(&self) -> bool {
+        let next = self.queue.front().map_or(0, |queued| self.answer_bytes_max(&queued.message));
+        let lying = self.outbox.len();
         self.end.is_none()
             && self.held_bytes < self.limits.held_bytes_max
-            && self.outbox.len() < self.limits.transmit_bytes_max
+            && (lying == 0 || lying + next <= self.limits.transmit_bytes_max)
     }
 
     /// What Tversion has agreed on.
@@ -418,7 +437,7 @@ impl<N: Clone> ServerSession<N> {
         // Requests that are refused as they come cost at most one short Rerror for seven bytes each.
         let refusals_bytes = receive_bytes_max.div_ceil(HEADER_BYTES) * REFUSAL_BYTES_MAX;
         let outbox_bytes = limits.transmit_bytes_max + frame_bytes + refusals_bytes;
-        frame_bytes
+        2 * frame_bytes // one being gathered, one spare
             + held_bytes
             + VEC_GROWTH * outbox_bytes
             + VEC_GROWTH * limits.requests_max * Queue::ENTRY_BYTES

@@ -44,9 +44,11 @@ macro_rules! numbers {
 numbers!(Tag(u16), Fid(u32), Errno(u32));
 
 impl Wire for OpenFlags {
+    #[inline]
     fn put(&self, out: &mut Writer<'_>) {
         self.bits().put(out);
     }
+    #[inline]
     fn take(from: &mut Reader<'_>) -> Result<Self, CutShort> {
         Ok(Self::from_bits_retain(u32::take(from)?))
     }
@@ -54,12 +56,14 @@ impl Wire for OpenFlags {
 
 /// On the wire in 9P2000.L only.
 impl Wire for NumericUname {
+    #[inline]
     fn put(&self, out: &mut Writer<'_>) {
         match out.dialect() {
             Dialect::Linux => self.0.put(out),
             Dialect::Plan9 => {}
         }
     }
+    #[inline]
     fn take(from: &mut Reader<'_>) -> Result<Self, CutShort> {
         match from.dialect() {
             Dialect::Linux => Ok(Self(u32::take(from)?)),
@@ -69,11 +73,13 @@ impl Wire for NumericUname {
 }
 
 impl Wire for Qid {
+    #[inline]
     fn put(&self, out: &mut Writer<'_>) {
         self.kind.bits().put(out);
         self.version.put(out);
         self.path.put(out);
     }
+    #[inline]
     fn take(from: &mut Reader<'_>) -> Result<Self, CutShort> {
         Ok(Self {
             kind: QidKind::from_bits_retain(from.field()?),
@@ -84,9 +90,11 @@ impl Wire for Qid {
 }
 
 impl Wire for String {
+    #[inline]
     fn put(&self, out: &mut Writer<'_>) {
         out.text(self);
     }
+    #[inline]
     fn take(from: &mut Reader<'_>) -> Result<Self, CutShort> {
         let count = from.field::<u16>()?;
         match core::str::from_utf8(from.bytes(usize::from(count))?) {
@@ -101,10 +109,12 @@ impl Wire for String {
 
 /// nwname[2] names. More than walk(5) allows are read over and not kept.
 impl Wire for Vec<String> {
+    #[inline]
     fn put(&self, out: &mut Writer<'_>) {
         out.count16(self.len());
         self.iter().for_each(|name| out.field(name));
     }
+    #[inline]
     fn take(from: &mut Reader<'_>) -> Result<Self, CutShort> {
         let count = from.field::<u16>()?;
         if usize::from(count) <= WALK_NAMES_MAX {
@@ -118,10 +128,12 @@ impl Wire for Vec<String> {
 
 /// nwqid[2] qids.
 impl Wire for Vec<Qid> {
+    #[inline]
     fn put(&self, out: &mut Writer<'_>) {
         out.count16(self.len());
         self.iter().for_each(|qid| out.field(qid));
     }
+    #[inline]
     fn take(from: &mut Reader<'_>) -> Result<Self, CutShort> {
         let count = from.field::<u16>()?;
         (0..count).map(|_| from.field()).collect()
@@ -130,10 +142,12 @@ impl Wire for Vec<Qid> {
 
 /// count[4] data.
 impl Wire for Vec<u8> {
+    #[inline]
     fn put(&self, out: &mut Writer<'_>) {
         out.count32(self.len());
         out.bytes(self);
     }
+    #[inline]
     fn take(from: &mut Reader<'_>) -> Result<Self, CutShort> {
         from.data()
     }

@@ -11,14 +11,16 @@ use core::mem;
 use crate::{
     ids::Tag,
     limits::{
-        BUFFER_IDLE_BYTES_MAX, FRAME_EAGER_BYTES_MAX, HEADER_BYTES, READ_OVERHEAD_BYTES,
-        WRITE_OVERHEAD_BYTES,
+        BUFFER_IDLE_BYTES_MAX, FRAME_EAGER_BYTES_MAX, HEADER_BYTES, QUIET_ROUNDS_MAX,
+        READ_OVERHEAD_BYTES, WRITE_OVERHEAD_BYTES,
     },
     violation::Violation,
 };
 
 const RREAD: u8 = 117;
 const TWRITE: u8 = 118;
+/// Data up to this length is not worth keeping a vector for.
+const SPARE_BYTES_MIN: usize = 16 << 10;
 
 /// One frame, cut out but not yet understood.
 #[derive(Debug)]
@@ -65,6 +67,36 @@ pub(crate) struct Frames {
     payload: Vec<u8>,
     /// The last frame handed out lay in `head`.
     spent: bool,
+    spare: Spare,
+}
+
+/// A vector that somebody is done with, for the next large payload: a fresh megabyte costs more than the copy into it.
+#[derive(Debug, Default)]
+struct Spare {
+    bytes: Vec<u8>,
+    /// Frames since that had no use for it.
+    quiet_rounds: u8,
+}
+
+impl Spare {
+    fn put(&mut self, mut bytes: Vec<u8>) {
+        bytes.clear();
+        if bytes.capacity() > self.bytes.capacity() {
+            *self = Self { bytes, quiet_rounds: 0 };
+        }
+    }
+
+    /// The vector, where it is large enough.
+    fn take(&mut self, bytes_wanted: usize) -> Vec<u8> {
+        if self.bytes.capacity() >= bytes_wanted { mem::take(&mut self.bytes) } else { Vec::new() }
+    }
+
+    fn unused(&mut self) {
+        self.quiet_rounds = self.quiet_rounds.saturating_add(1);
+        if self.quiet_rounds >= QUIET_ROUNDS_MAX {
+            *self = Self::default();
+        }
+    }
 }
 
 impl Frames {
@@ -81,9 +113,25 @@ impl Frames {
             && let Some((bytes, rest)) = input.split_at_checked(size)
         {
             *input = rest;
-            return Ok(Frame::cut(bytes, None));
+            return Ok(self.cut_whole(bytes));
         }
         self.gather(input, msize)
+    }
+
+    /// A frame that lies whole in the input. Bulk data goes into the spare vector, if there is one.
+    fn cut_whole<'a>(&mut self, bytes: &'a [u8]) -> Option<Frame<'a>> {
+        let offset = bytes.get(4).and_then(|kind| data_offset(*kind));
+        match offset.and_then(|offset| bytes.split_at_checked(offset)) {
+            Some((head, data)) if data.len() > SPARE_BYTES_MIN => {
+                let mut payload = self.spare.take(data.len());
+                payload.extend_from_slice(data);
+                Frame::cut(head, Some(payload))
+            }
+            _ => {
+                self.spare.unused();
+                Frame::cut(bytes, None)
+            }
+        }
     }
 
     fn gather(&mut self, input: &mut &[u8], msize: u32) -> Result<Option<Frame<'_>>, Violation> {
@@ -97,6 +145,9 @@ impl Frames {
         if self.head.len() < head_bytes {
             return Ok(None);
         }
+        if self.payload.is_empty() && size - head_bytes > SPARE_BYTES_MIN {
+            self.payload = self.spare.take(size - head_bytes);
+        }
         fill(&mut self.payload, size - head_bytes, input);
         if self.payload.len() < size - head_bytes {
             return Ok(None);
@@ -106,9 +157,20 @@ impl Frames {
         Ok(Frame::cut(&self.head, payload))
     }
 
-    /// What is held of a frame that is not whole yet.
+    /// Takes a vector that nobody needs any more.
+    pub(crate) fn recycle(&mut self, bytes: Vec<u8>) {
+        self.spare.put(bytes);
+    }
+
+    /// Gives back what is not needed just now.
+    pub(crate) fn shrink(&mut self) {
+        self.forget_spent();
+        self.spare = Spare::default();
+    }
+
+    /// What is held of a frame that is not whole yet, and for those to come.
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.head.capacity() + self.payload.capacity()
+        self.head.capacity() + self.payload.capacity() + self.spare.bytes.capacity()
     }
 
     fn forget_spent(&mut self) {
@@ -198,6 +260,26 @@ mod tests {
             }
         }
         assert_eq!(whole, 1);
+    }
+
+    #[test]
+    fn a_recycled_vector_carries_the_next_payload_and_is_not_kept_for_ever() {
+        let stream = twrite(&[7; 100_000]);
+        let mut frames = Frames::default();
+        let payload_of = |frames: &mut Frames| {
+            let frame = frames.next(&mut &stream[..], 1 << 20).unwrap().unwrap();
+            frame.payload.unwrap()
+        };
+        let first = payload_of(&mut frames);
+        let place = first.as_ptr();
+        frames.recycle(first);
+        let second = payload_of(&mut frames);
+        assert_eq!((second.as_ptr(), &second[..]), (place, &[7; 100_000][..]));
+        frames.recycle(second);
+        for _ in 0..QUIET_ROUNDS_MAX {
+            frames.next(&mut &TCLUNK[..], 8192).unwrap().unwrap();
+        }
+        assert_eq!(frames.memory_bytes(), 0);
     }
 
     #[test]

@@ -23,26 +23,31 @@ pub(crate) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    #[inline]
     pub(crate) fn new(body: &'a [u8], payload: Option<Vec<u8>>, dialect: Dialect) -> Self {
         Self { rest: body, payload, dialect, refusal: None }
     }
 
+    #[inline]
     pub(crate) fn dialect(&self) -> Dialect {
         self.dialect
     }
 
+    #[inline]
     pub(crate) fn bytes(&mut self, count: usize) -> Result<&'a [u8], CutShort> {
         let (taken, rest) = self.rest.split_at_checked(count).ok_or(CutShort)?;
         self.rest = rest;
         Ok(taken)
     }
 
+    #[inline]
     pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], CutShort> {
         let (taken, rest) = self.rest.split_first_chunk().ok_or(CutShort)?;
         self.rest = rest;
         Ok(*taken)
     }
 
+    #[inline]
     pub(crate) fn field<T: Wire>(&mut self) -> Result<T, CutShort> {
         T::take(self)
     }
@@ -52,6 +57,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Bytes after the last field.
+    #[inline]
     pub(crate) fn left_bytes(&self) -> usize {
         self.rest.len() + self.payload.as_ref().map_or(0, Vec::len)
     }

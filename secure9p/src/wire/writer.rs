@@ -16,18 +16,22 @@ pub(crate) struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
+    #[inline]
     pub(crate) fn new(out: &'a mut Vec<u8>, dialect: Dialect) -> Self {
         Self { out, dialect, fits: true }
     }
 
+    #[inline]
     pub(crate) fn dialect(&self) -> Dialect {
         self.dialect
     }
 
+    #[inline]
     pub(crate) fn bytes(&mut self, bytes: &[u8]) {
         self.out.extend_from_slice(bytes);
     }
 
+    #[inline]
     pub(crate) fn field<T: Wire>(&mut self, field: &T) {
         field.put(self);
     }
