@@ -1,6 +1,7 @@
 //! The broker: its state, its four verbs, and what is due.
 //!
-//! What it does with each noun is in the modules below, each an `impl Broker` of its own: [`gpus`], [`grants`] (leases begin),
+//! What it does with each noun is in the modules below, each an `impl Broker` of its own: [`gpus`], [`grants`] (leases begin), [`room`] (whether they can),
+//! [`renewals`],
 //! [`endings`] (leases end), [`jobs`], [`executors`], [`turns`] (who launches next), [`recovery`], [`views`].
 
 mod endings;
@@ -9,6 +10,8 @@ mod gpus;
 mod grants;
 mod jobs;
 mod recovery;
+mod renewals;
+mod room;
 mod turns;
 mod views;
 
@@ -161,6 +164,16 @@ impl Broker {
 
     fn job_at(&self, job: JobNumber) -> &Job {
         self.jobs.get(&job).expect("its number comes from an index of jobs")
+    }
+
+    /// A lease that the queen took for a worker is had by the ticket that the worker first uses it with.
+    fn bind_ticket(&mut self, by: &Caller, lease: LeaseId) {
+        let lease = self.lease_mut(lease);
+        if lease.ticket.is_none() && by.ticket.is_some() && lease.holder == by.holder() {
+            lease.ticket = by.ticket;
+            let id = lease.id;
+            self.lease_changed(id, "taken up by its holder");
+        }
     }
 
     /// The lease that a command is about: the one named, which must be the caller's unless it is a queen; else the caller's own.

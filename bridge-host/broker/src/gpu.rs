@@ -99,7 +99,7 @@ impl Gpu {
                 Some(alloc::format!("gpu {} is being reset", self.id))
             }
             _ if self.executors_overdue > 0 => Some(alloc::format!(
-                "gpu {} has {} killed executors that do not die",
+                "gpu {} is stuck: killed executors that have not died: {}",
                 self.id,
                 self.executors_overdue
             )),

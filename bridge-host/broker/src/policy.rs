@@ -33,6 +33,8 @@ pub struct Policy {
     pub ageing_ms: u32,
     /// Priority where none is asked for.
     pub priority_default: u8,
+    /// The highest priority that a worker may take for its lease where the queen granted it none.
+    pub priority_max: u8,
     /// Seconds that a lease may be asked or renewed for.
     pub lease_ttl_s_max: u32,
     /// Leases on one GPU, active and ending.
@@ -75,6 +77,7 @@ impl Default for Policy {
             eviction_grace_s: 10,
             ageing_ms: 10_000,
             priority_default: 0,
+            priority_max: 9,
             lease_ttl_s_max: 86_400,
             leases_max: 512,
             lease_waiters_max: 1_024,

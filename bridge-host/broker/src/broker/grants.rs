@@ -1,17 +1,14 @@
 //! Leases begin: asked for, queued, granted; and are changed while they last.
 
-use alloc::{string::String, vec::Vec};
-
 use ninedoor_abi::{
-    Errno, GpuId, LeaseId, Now, Refusal, Subject, UnixMs,
+    Errno, GpuId, LeaseId, Now, Refusal, Subject,
     ctl::{LeaseAsk, LeaseQueued, LeaseSize},
 };
 
 use super::Broker;
 use crate::{
-    Answer, Caller, Effect, Eviction, Grant,
-    gpu::Gpu,
-    lease::{Evicted, Lease, Phase, Terms},
+    Answer, Caller, Effect, Grant,
+    lease::{Lease, Phase, Terms},
     timers::Timer,
 };
 
@@ -29,7 +26,9 @@ impl Broker {
         self.gpu(gpu)?;
         let holder = self.holder_meant(by, ask)?;
         if let Some(&held) = self.holders.get(&(gpu.clone(), holder.clone())) {
-            return self.held_already(held, ask);
+            let answer = self.held_already(held, ask)?;
+            self.bind_ticket(by, held);
+            return Ok(answer);
         }
         let granted = self.grants.get(&(gpu.clone(), holder.clone())).cloned();
         let size =
@@ -42,9 +41,7 @@ impl Broker {
             .priority
             .or_else(|| granted.as_ref().map(|granted| granted.priority))
             .unwrap_or(self.policy.priority_default);
-        if !by.is_queen() {
-            within_grant(&holder, gpu, granted.as_ref(), size, priority)?;
-        }
+        self.check_grant(by, gpu, &holder, size, priority)?;
         self.check_size(gpu, size)?;
         // A lease that the queen takes for a worker lives as long as the worker, not as the queen's ticket.
         let ticket = by.ticket.filter(|_| holder == by.holder());
@@ -88,6 +85,38 @@ impl Broker {
                 ),
             )),
         }
+    }
+
+    /// A worker may have what the queen granted it, and no more; without a grant its priority alone is bounded.
+    pub(super) fn check_grant(
+        &self,
+        by: &Caller,
+        gpu: &GpuId,
+        holder: &Subject,
+        size: LeaseSize,
+        priority: u8,
+    ) -> Result<(), Refusal> {
+        if by.is_queen() {
+            return Ok(());
+        }
+        let granted = self.grants.get(&(gpu.clone(), holder.clone()));
+        let most =
+            granted.map_or((u32::MAX, u16::MAX, u32::MAX, self.policy.priority_max), |granted| {
+                (granted.size.mem_mb, granted.size.streams, granted.size.ttl_s, granted.priority)
+            });
+        for (key, asked, most) in [
+            ("mem_mb", size.mem_mb, most.0),
+            ("streams", size.streams.into(), most.1.into()),
+            ("ttl_s", size.ttl_s, most.2),
+            ("priority", priority.into(), most.3.into()),
+        ] {
+            if asked > most {
+                let text =
+                    alloc::format!("{key} is {asked}, {holder} may have at most {most} on {gpu}");
+                return Err(Refusal::new(Errno::EPERM, text));
+            }
+        }
+        Ok(())
     }
 
     fn check_size(&self, gpu: &GpuId, size: LeaseSize) -> Result<(), Refusal> {
@@ -139,9 +168,9 @@ impl Broker {
                 return Err(Refusal::new(
                     Errno::EBUSY,
                     alloc::format!(
-                        "{} leases wait for gpu {} already; {}",
+                        "its queue has {} of {} leases; {}",
                         gpu.waiting.len(),
-                        gpu.id,
+                        self.policy.lease_waiters_max,
                         self.no_room(gpu, lease.size, now)
                     ),
                 ));
@@ -186,19 +215,6 @@ impl Broker {
             .find(|&other| self.may_go_before(state, self.lease_at(other), now))
     }
 
-    /// Whether it would be over before the first could begin anyway.
-    fn may_go_before(&self, gpu: &Gpu, lease: &Lease, now: Now) -> bool {
-        let Some(first) = gpu.waiting.first() else { return false };
-        let over_at = now.unix_ms.plus_s(lease.size.ttl_s.into());
-        self.fits(gpu, lease.size)
-            && self.room_at(gpu, self.lease_at(first).size).is_some_and(|room| over_at <= room.at)
-    }
-
-    fn fits(&self, gpu: &Gpu, size: LeaseSize) -> bool {
-        gpu.cost_mb(size.mem_mb) <= gpu.free_mb()
-            && gpu.leases.len() < self.policy.leases_max as usize
-    }
-
     fn grant(&mut self, id: LeaseId, now: Now) {
         let lease = self.leases.get_mut(&id).expect("its id comes from an index of leases");
         let gpu = self.gpus.get_mut(&lease.gpu).expect("a lease is on a gpu that is there");
@@ -213,159 +229,6 @@ impl Broker {
             Phase::Active { deadline: now.unix_ms.plus_s(lease.size.ttl_s.into()), eviction: None };
         self.timers.set_wall(Timer::Lease(id), lease.deadline());
         self.lease_changed(id, "");
-    }
-
-    /// Gives notice to leases of lower priority, as many as the first needs to end.
-    fn evict_for_first(&mut self, gpu: &GpuId, now: Now) {
-        let Some(state) = self.gpus.get(gpu).filter(|state| !state.drained) else { return };
-        let Some(first) =
-            state.waiting.first().filter(|_| self.policy.eviction == Eviction::LowerPriority)
-        else {
-            return;
-        };
-        let at = now.unix_ms.plus_s(self.policy.eviction_grace_s.into());
-        for victim in self.victims(state, self.lease_at(first), at) {
-            let lease = self.lease_mut(victim);
-            if let Phase::Active { eviction, .. } = &mut lease.phase {
-                *eviction = Some(Evicted { at, waiter: first });
-            }
-            let deadline = lease.deadline();
-            self.timers.set_wall(Timer::Lease(victim), deadline);
-            self.lease_changed(victim, alloc::format!("makes room for {first}"));
-        }
-    }
-
-    /// Which leases must end for it: the lowest priority first, the latest first; none when even all of them would not do.
-    fn victims(&self, gpu: &Gpu, waiter: &Lease, at: UnixMs) -> Vec<LeaseId> {
-        let ends_soon = |lease: &&Lease| lease.deadline() <= at;
-        let leases = || gpu.leases.iter().map(|&lease| self.lease_at(lease));
-        let coming_mb: u64 =
-            leases().filter(ends_soon).map(|lease| gpu.cost_mb(lease.size.mem_mb)).sum();
-        let wanted_mb = gpu.cost_mb(waiter.size.mem_mb);
-        let mut free_mb = gpu.free_mb() + coming_mb;
-        let mut lower: Vec<&Lease> = leases()
-            .filter(|lease| !ends_soon(lease) && lease.priority < waiter.priority)
-            .collect();
-        lower.sort_by_key(|lease| (lease.priority, core::cmp::Reverse(lease.id)));
-        let mut victims = Vec::new();
-        for lease in lower {
-            if free_mb >= wanted_mb {
-                break;
-            }
-            free_mb += gpu.cost_mb(lease.size.mem_mb);
-            victims.push(lease.id);
-        }
-        if free_mb >= wanted_mb { victims } else { Vec::new() }
-    }
-
-    pub(super) fn renew(
-        &mut self,
-        by: &Caller,
-        gpu: &GpuId,
-        lease: Option<LeaseId>,
-        ttl_s: Option<u32>,
-        now: Now,
-    ) -> Result<Answer, Refusal> {
-        let id = self.lease_meant(by, gpu, lease)?;
-        let lease = self.lease_at(id);
-        let Phase::Active { deadline, eviction } = lease.phase else {
-            return Err(Refusal::invalid(alloc::format!(
-                "{id} still waits for room, renew it once it is ACTIVE"
-            )));
-        };
-        let ttl_s = ttl_s.unwrap_or(lease.size.ttl_s);
-        if ttl_s > self.policy.lease_ttl_s_max {
-            return Err(Refusal::invalid(alloc::format!(
-                "ttl_s is {ttl_s}, wanted at most {}",
-                self.policy.lease_ttl_s_max
-            )));
-        }
-        if let (Some(granted), false) =
-            (self.grants.get(&(gpu.clone(), lease.holder.clone())), by.is_queen())
-        {
-            within_grant(
-                &lease.holder,
-                gpu,
-                Some(granted),
-                LeaseSize { ttl_s, ..lease.size },
-                lease.priority.min(granted.priority),
-            )?;
-        }
-        if let Some(why) = self.cannot_renew(lease, eviction, now) {
-            return Err(Refusal::new(Errno::EBUSY, why));
-        }
-        let renewed = now.unix_ms.plus_s(ttl_s.into()).max(deadline);
-        let lease = self.lease_mut(id);
-        lease.size.ttl_s = ttl_s;
-        lease.phase = Phase::Active { deadline: renewed, eviction: None };
-        let granted = lease.granted();
-        self.timers.set_wall(Timer::Lease(id), renewed);
-        self.lease_changed(id, "renewed");
-        // What waits behind the first may fit in before it now.
-        self.grant_waiting(gpu, now);
-        Ok(Answer::Leased(granted))
-    }
-
-    /// One that waits comes before one that holds, once it counts for more.
-    fn cannot_renew(&self, lease: &Lease, eviction: Option<Evicted>, now: Now) -> Option<String> {
-        let gpu = self.gpus.get(&lease.gpu)?;
-        if gpu.drained {
-            return Some(alloc::format!(
-                "gpu {} is drained, {} ends at its deadline",
-                gpu.id,
-                lease.id
-            ));
-        }
-        if let Some(eviction) = eviction {
-            return Some(alloc::format!("{} makes room for {}", lease.id, eviction.waiter));
-        }
-        let first = self.lease_at(gpu.waiting.first()?);
-        let waited_us = first.waiting().map_or(0, |waiting| now.mono_us.us_since(waiting.since));
-        let aged = u64::from(first.priority) + waited_us / self.policy.ageing_us();
-        (aged > lease.priority.into()).then(|| {
-            alloc::format!(
-                "{} has waited {} s for gpu {} and comes first, {} ends at its deadline",
-                first.id,
-                waited_us / 1_000_000,
-                gpu.id,
-                lease.id
-            )
-        })
-    }
-
-    pub(super) fn set_priority(
-        &mut self,
-        by: &Caller,
-        gpu: &GpuId,
-        priority: u8,
-        now: Now,
-    ) -> Result<Answer, Refusal> {
-        let id = self.lease_meant(by, gpu, None)?;
-        let holder = self.lease_at(id).holder.clone();
-        if let (Some(granted), false) =
-            (self.grants.get(&(gpu.clone(), holder.clone())), by.is_queen())
-        {
-            within_grant(&holder, gpu, Some(granted), granted.size, priority)?;
-        }
-        self.settle(id, now);
-        let lease = self.leases.get_mut(&id).expect("its id comes from an index of leases");
-        let state = self.gpus.get_mut(gpu).ok_or_else(|| super::no_gpu(gpu))?;
-        if let Some(waiting) = lease.waiting() {
-            state.waiting.remove(waiting);
-        }
-        lease.priority = priority;
-        if let Some(waiting) = lease.waiting() {
-            state.waiting.push(waiting);
-        }
-        self.refresh(id);
-        self.lease_changed(id, "priority changed");
-        self.grant_waiting(gpu, now);
-        let lease = self.lease_at(id);
-        Ok(if lease.is_active() {
-            Answer::Leased(lease.granted())
-        } else {
-            Answer::Waiting(self.queued(id))
-        })
     }
 
     /// Remembers what the queen granted a worker. Old grants of workers that hold nothing make place.
@@ -394,7 +257,7 @@ impl Broker {
         }
     }
 
-    fn queued(&self, id: LeaseId) -> LeaseQueued {
+    pub(super) fn queued(&self, id: LeaseId) -> LeaseQueued {
         let lease = self.lease_at(id);
         let ahead = match (self.gpus.get(&lease.gpu), lease.waiting()) {
             (Some(gpu), Some(waiting)) => gpu.waiting.ahead_of(waiting),
@@ -407,87 +270,4 @@ impl Broker {
             wait_until_ms: lease.deadline(),
         }
     }
-
-    /// `gpu GPU-0 has 2048 of 4096 MiB free; lease-5 frees 4096 MiB in 37 s`.
-    fn no_room(&self, gpu: &Gpu, size: LeaseSize, now: Now) -> String {
-        let mut text = alloc::format!(
-            "gpu {} has {} of {} MiB free",
-            gpu.id,
-            gpu.free_mb(),
-            gpu.leasable_mb()
-        );
-        if gpu.leases.len() >= self.policy.leases_max as usize {
-            text = alloc::format!(
-                "gpu {} has {} leases, wanted less than {}",
-                gpu.id,
-                gpu.leases.len(),
-                self.policy.leases_max
-            );
-        }
-        if !gpu.waiting.is_empty() {
-            text += &alloc::format!("; {} wait before you", gpu.waiting.len());
-        }
-        if let Some(room) = self.room_at(gpu, size) {
-            let in_s = room.at.ms_since(now.unix_ms).div_ceil(1000);
-            text += &match room.ends.as_slice() {
-                [one] => alloc::format!("; {one} frees {} MiB in {in_s} s", room.freed_mb),
-                many => {
-                    alloc::format!("; {} leases free {} MiB in {in_s} s", many.len(), room.freed_mb)
-                }
-            };
-        }
-        text
-    }
-
-    /// When there will be room for this size, if leases end at their deadlines and at least one must.
-    fn room_at(&self, gpu: &Gpu, size: LeaseSize) -> Option<Room> {
-        let mut leases: Vec<&Lease> =
-            gpu.leases.iter().map(|&lease| self.lease_at(lease)).collect();
-        leases.sort_by_key(|lease| (lease.deadline(), lease.id));
-        let wanted_mb = gpu.cost_mb(size.mem_mb);
-        let mut room = Room { at: UnixMs(0), ends: Vec::new(), freed_mb: 0 };
-        for lease in leases {
-            room.at = lease.deadline();
-            room.ends.push(lease.id);
-            room.freed_mb += u64::from(lease.size.mem_mb);
-            let freed_mb =
-                gpu.free_mb() + room.freed_mb + u64::from(gpu.executor_mb) * room.ends.len() as u64;
-            if freed_mb >= wanted_mb {
-                return Some(room);
-            }
-        }
-        None
-    }
-}
-
-/// What has to end for a lease to begin.
-struct Room {
-    at: UnixMs,
-    ends: Vec<LeaseId>,
-    freed_mb: u64,
-}
-
-/// A worker may have what the queen granted it, and no more.
-fn within_grant(
-    holder: &Subject,
-    gpu: &GpuId,
-    granted: Option<&Grant>,
-    size: LeaseSize,
-    priority: u8,
-) -> Result<(), Refusal> {
-    let Some(granted) = granted else { return Ok(()) };
-    for (key, asked, most) in [
-        ("mem_mb", size.mem_mb, granted.size.mem_mb),
-        ("streams", size.streams.into(), granted.size.streams.into()),
-        ("ttl_s", size.ttl_s, granted.size.ttl_s),
-        ("priority", priority.into(), granted.priority.into()),
-    ] {
-        if asked > most {
-            return Err(Refusal::new(
-                Errno::EPERM,
-                alloc::format!("{key} is {asked}, {holder} was granted at most {most} on {gpu}"),
-            ));
-        }
-    }
-    Ok(())
 }

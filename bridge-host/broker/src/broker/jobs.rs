@@ -41,6 +41,7 @@ impl Broker {
         }
         self.check_room(state, lease, now)?;
         self.throttle(id, now)?;
+        self.bind_ticket(by, id);
         Ok(self.accept(id, request, now))
     }
 

@@ -2,7 +2,7 @@
 
 use bridge_host_broker::{
     Answer, Broker, Caller, Command, Effect, Event, EventRefused, ExecutorRef, JobNumber,
-    JobOutcome, JobRequest, Policy,
+    JobOutcome, JobRequest, Policy, Snapshot,
 };
 use bridge_host_gpu::{BackendKind, ComputeCapability, GpuInfo, Health, MemoryEnforcement};
 use ninedoor_abi::{
@@ -20,6 +20,8 @@ pub(crate) struct World {
     pub(crate) now: Now,
     /// Every effect since the start.
     pub(crate) log: Vec<Effect>,
+    /// Microseconds past the millisecond that the wall shows.
+    wall_us: u64,
 }
 
 impl World {
@@ -29,13 +31,14 @@ impl World {
     }
 
     pub(crate) fn with_policy(policy: Policy) -> Self {
-        let mut world = Self {
-            broker: Broker::new(policy),
-            now: Now { unix_ms: UnixMs(DAWN_MS), mono_us: MonoUs(0) },
-            log: Vec::new(),
-        };
+        let mut world = Self::without_gpu(policy);
         world.add_gpu("GPU-0", 4096);
         world
+    }
+
+    pub(crate) fn without_gpu(policy: Policy) -> Self {
+        let now = Now { unix_ms: UnixMs(DAWN_MS), mono_us: MonoUs(0) };
+        Self { broker: Broker::new(policy), now, log: Vec::new(), wall_us: 0 }
     }
 
     pub(crate) fn add_gpu(&mut self, id: &str, memory_mb: u32) {
@@ -71,10 +74,41 @@ impl World {
     }
 
     fn pass_to(&mut self, at: MonoUs) {
+        let wall_us = self.wall_us + at.us_since(self.now.mono_us);
+        self.now.unix_ms = self.now.unix_ms.plus_ms(wall_us / 1000);
+        self.wall_us = wall_us % 1000;
         self.now.mono_us = at;
-        self.now.unix_ms = UnixMs(DAWN_MS + at.0 / 1000);
         self.broker.tick(self.now);
         self.drain();
+    }
+
+    /// Does what is due at the moment the clock shows.
+    pub(crate) fn tick(&mut self) {
+        self.broker.tick(self.now);
+        self.drain();
+    }
+
+    pub(crate) fn restore(&mut self, snapshot: Snapshot) {
+        self.broker.restore(snapshot, self.now);
+        self.drain();
+    }
+
+    /// A lease that is granted at once, whatever is asked for.
+    pub(crate) fn lease_with(&mut self, who: &str, ask: LeaseAsk) -> LeaseId {
+        match self.ask(who, ask) {
+            Ok(Answer::Leased(granted)) => granted.id,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(crate) fn lease_streams(&mut self, who: &str, mem_mb: u32, streams: u16) -> LeaseId {
+        let size = LeaseSize { mem_mb, streams, ttl_s: 600 };
+        self.lease_with(who, LeaseAsk { size: Some(size), ..LeaseAsk::default() })
+    }
+
+    pub(crate) fn set_priority(&mut self, who: &str, priority: u8) -> Result<Answer, String> {
+        let command = Command::Priority { by: caller(who), gpu: gpu("GPU-0"), priority };
+        self.command(command).map_err(|refusal| format!("{} {}", refusal.errno, refusal.text))
     }
 
     pub(crate) fn lease(
@@ -174,12 +208,39 @@ impl World {
 
     /// The steps of a job so far, in short: `QUEUED`, `RUNNING`, `OK`, `ERR TIMEOUT`.
     pub(crate) fn story(&self, job: &str) -> Vec<String> {
+        self.steps(job).map(short).collect()
+    }
+
+    pub(crate) fn first_step(&self, job: &str) -> JobStep {
+        self.steps(job).next().unwrap().clone()
+    }
+
+    pub(crate) fn last_step(&self, job: &str) -> JobStep {
+        self.steps(job).last().unwrap().clone()
+    }
+
+    fn steps(&self, job: &str) -> impl Iterator<Item = &JobStep> {
         let job: JobId = job.parse().unwrap();
-        let records = self.log.iter().filter_map(|effect| match effect {
+        self.log.iter().filter_map(move |effect| match effect {
             Effect::Record { record, .. } if record.job == job => Some(&record.step),
             _ => None,
+        })
+    }
+
+    pub(crate) fn last_launch(&self) -> (LeaseId, JobNumber) {
+        let launch = self.log.iter().rev().find_map(|effect| match effect {
+            Effect::Launch { executor, job, .. } => Some((executor.lease, *job)),
+            _ => None,
         });
-        records.map(short).collect()
+        launch.unwrap()
+    }
+
+    pub(crate) fn soft_stops(&self) -> Vec<String> {
+        let stops = self.log.iter().filter_map(|effect| match effect {
+            Effect::SoftStop { executor, job } => Some(format!("{} {}", executor.lease, job.0)),
+            _ => None,
+        });
+        stops.collect()
     }
 
     /// The jobs launched so far, in order.
