@@ -25,7 +25,7 @@ pub const LARGE_PARAMETER_BYTES_MAX: u32 = 32_764;
 pub const FUNCTION_PARAMETER_BYTES_MAX: u32 = 32_764;
 
 /// Instructions of one kernel, inlined calls counted as often as they are inlined.
-pub const KERNEL_INSTRUCTIONS_MAX: usize = 1 << 20;
+pub const KERNEL_INSTRUCTIONS_MAX: usize = 1 << 18;
 
 /// From here on functions are called instead of inlined.
 pub const INLINED_INSTRUCTIONS_MAX: usize = 1 << 15;

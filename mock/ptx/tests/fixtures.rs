@@ -6,13 +6,13 @@ use std::path::Path;
 /// Name and text of every fixture.
 fn fixtures() -> Vec<(String, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
-    let mut texts: Vec<(String, String)> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
+    let entries = fs::read_dir(folder).expect("the fixtures are there");
+    let mut texts: Vec<(String, String)> = entries
+        .map(|entry| entry.expect("a readable folder").path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "ptx"))
         .map(|path| {
-            let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            (name, fs::read_to_string(path).unwrap())
+            let text = fs::read_to_string(&path).expect("a readable fixture");
+            (path.display().to_string(), text)
         })
         .collect();
     texts.sort();
@@ -23,5 +23,12 @@ fn fixtures() -> Vec<(String, String)> {
 fn every_fixture_parses() {
     for (name, text) in fixtures() {
         mock_ptx::parse(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+}
+
+#[test]
+fn every_fixture_lowers() {
+    for (name, text) in fixtures() {
+        mock_ptx::compile(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
     }
 }

@@ -84,5 +84,5 @@ pub use types::Type;
 pub use video::{
     ScalarVideo, SecondOp, SimdVideo, VideoMultiply, VideoOp, VideoOperand, VideoPart,
 };
-pub use visit::Role;
+pub use visit::{Role, Visit};
 pub use warp::{BarrierKind, BarrierReduction, MatchKind, RedOp, ShuffleKind, VoteKind};

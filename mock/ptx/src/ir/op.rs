@@ -425,6 +425,14 @@ pub enum Op {
         address: Address,
     },
 
+    /// `mbarrier.pending_count`: arrivals that a state was waiting for.
+    MbarrierPendingCount {
+        /// 32 bits.
+        dst: Reg,
+        /// 64 bits, from an arrival.
+        state: Operand,
+    },
+
     // ---- together ----
     /// `shfl.sync`.
     Shuffle {

@@ -14,6 +14,28 @@ pub enum Role {
     Write,
 }
 
+/// Something that looks at registers, and may change them.
+pub trait Visit {
+    /// A register.
+    fn register(&mut self, reg: &mut Reg, role: Role);
+
+    /// A source; where it is a register, it is read.
+    fn source(&mut self, operand: &mut Operand) {
+        if let Operand::Register(reg) = operand {
+            self.register(reg, Role::Read);
+        }
+    }
+}
+
+/// A closure that looks at registers.
+struct Each<F>(F);
+
+impl<F: FnMut(&mut Reg, Role)> Visit for Each<F> {
+    fn register(&mut self, reg: &mut Reg, role: Role) {
+        (self.0)(reg, role);
+    }
+}
+
 /// Calls `$visit(register, role)` for every register of the places listed.
 macro_rules! each {
     ($visit:expr; $($role:ident $place:expr),* $(,)?) => {{ $( $place.each(Role::$role, $visit); )* }};
@@ -22,15 +44,25 @@ macro_rules! each {
 impl Instruction {
     /// Every register of the instruction, reads before writes. A guarded instruction keeps the
     /// old value where its guard is false; liveness must take its writes for reads as well.
-    pub fn for_each_register(&mut self, visit: &mut impl FnMut(&mut Reg, Role)) {
+    pub fn for_each_register(&mut self, each: impl FnMut(&mut Reg, Role)) {
+        self.visit(&mut Each(each));
+    }
+
+    /// The same for any visitor.
+    pub fn visit(&mut self, visit: &mut impl Visit) {
         each!(visit; Read self.guard);
-        self.op.for_each_register(visit);
+        self.op.visit(visit);
     }
 }
 
 impl Terminator {
     /// Every register of the terminator; all are read.
-    pub fn for_each_register(&mut self, visit: &mut impl FnMut(&mut Reg, Role)) {
+    pub fn for_each_register(&mut self, each: impl FnMut(&mut Reg, Role)) {
+        self.visit(&mut Each(each));
+    }
+
+    /// The same for any visitor.
+    pub fn visit(&mut self, visit: &mut impl Visit) {
         match self {
             Self::Branch { condition, .. } => each!(visit; Read condition),
             Self::Switch { index, .. } => each!(visit; Read index),
@@ -42,7 +74,7 @@ impl Terminator {
 
 impl Op {
     /// Every register of the operation, reads before writes.
-    pub fn for_each_register(&mut self, visit: &mut impl FnMut(&mut Reg, Role)) {
+    pub fn visit(&mut self, visit: &mut impl Visit) {
         match self {
             Self::Move { dst, src } => each!(visit; Read src, Write dst),
             Self::ReadSpecial { dst, .. }
@@ -108,6 +140,7 @@ impl Op {
                 each!(visit; Read address);
                 mbarrier(op, visit);
             }
+            Self::MbarrierPendingCount { dst, state } => each!(visit; Read state, Write dst),
             Self::Shuffle { dst, in_range, src, lane, clamp, members, .. } => {
                 each!(visit; Read src, Read lane, Read clamp, Read members, Write dst, Write in_range);
             }
@@ -147,7 +180,7 @@ impl Op {
     }
 }
 
-fn scalar_video(video: &mut ScalarVideo, visit: &mut impl FnMut(&mut Reg, Role)) {
+fn scalar_video(video: &mut ScalarVideo, visit: &mut impl Visit) {
     each!(visit; Read video.a.value, Read video.b.value);
     match &mut video.second {
         SecondOp::None => {}
@@ -158,7 +191,7 @@ fn scalar_video(video: &mut ScalarVideo, visit: &mut impl FnMut(&mut Reg, Role))
     each!(visit; Write video.dst);
 }
 
-fn mbarrier(op: &mut MbarrierOp, visit: &mut impl FnMut(&mut Reg, Role)) {
+fn mbarrier(op: &mut MbarrierOp, visit: &mut impl Visit) {
     match op {
         MbarrierOp::Init { count } => each!(visit; Read count),
         MbarrierOp::Arrive { state, count, .. } => each!(visit; Read count, Write state),
@@ -168,11 +201,11 @@ fn mbarrier(op: &mut MbarrierOp, visit: &mut impl FnMut(&mut Reg, Role)) {
     }
 }
 
-fn matrix_multiply(multiply: &mut MatrixMultiply, visit: &mut impl FnMut(&mut Reg, Role)) {
+fn matrix_multiply(multiply: &mut MatrixMultiply, visit: &mut impl Visit) {
     each!(visit; Read multiply.a, Read multiply.b, Read multiply.c, Write multiply.d);
 }
 
-fn intrinsic_registers(intrinsic: &mut Intrinsic, visit: &mut impl FnMut(&mut Reg, Role)) {
+fn intrinsic_registers(intrinsic: &mut Intrinsic, visit: &mut impl Visit) {
     match intrinsic {
         Intrinsic::Print { dst, format, arguments } => {
             each!(visit; Read format, Read arguments, Write dst);
@@ -187,45 +220,43 @@ fn intrinsic_registers(intrinsic: &mut Intrinsic, visit: &mut impl FnMut(&mut Re
 
 /// Something that holds registers.
 trait Holds {
-    fn each(&mut self, role: Role, visit: &mut impl FnMut(&mut Reg, Role));
+    fn each(&mut self, role: Role, visit: &mut impl Visit);
 }
 
 impl Holds for Reg {
-    fn each(&mut self, role: Role, visit: &mut impl FnMut(&mut Self, Role)) {
-        visit(self, role);
+    fn each(&mut self, role: Role, visit: &mut impl Visit) {
+        visit.register(self, role);
     }
 }
 
 impl Holds for Operand {
-    fn each(&mut self, role: Role, visit: &mut impl FnMut(&mut Reg, Role)) {
-        if let Self::Register(reg) = self {
-            visit(reg, role);
-        }
+    fn each(&mut self, _: Role, visit: &mut impl Visit) {
+        visit.source(self);
     }
 }
 
 impl Holds for Guard {
-    fn each(&mut self, role: Role, visit: &mut impl FnMut(&mut Reg, Role)) {
-        visit(&mut self.predicate, role);
+    fn each(&mut self, role: Role, visit: &mut impl Visit) {
+        visit.register(&mut self.predicate, role);
     }
 }
 
 impl Holds for Address {
-    fn each(&mut self, role: Role, visit: &mut impl FnMut(&mut Reg, Role)) {
+    fn each(&mut self, role: Role, visit: &mut impl Visit) {
         if let Base::Register(reg) | Base::Register32(reg) = &mut self.base {
-            visit(reg, role);
+            visit.register(reg, role);
         }
     }
 }
 
 impl<T> Holds for (T, Guard) {
-    fn each(&mut self, role: Role, visit: &mut impl FnMut(&mut Reg, Role)) {
+    fn each(&mut self, role: Role, visit: &mut impl Visit) {
         self.1.each(role, visit);
     }
 }
 
 impl<T: Holds> Holds for Option<T> {
-    fn each(&mut self, role: Role, visit: &mut impl FnMut(&mut Reg, Role)) {
+    fn each(&mut self, role: Role, visit: &mut impl Visit) {
         if let Some(inner) = self {
             inner.each(role, visit);
         }
@@ -233,7 +264,7 @@ impl<T: Holds> Holds for Option<T> {
 }
 
 impl<T: Holds> Holds for [T] {
-    fn each(&mut self, role: Role, visit: &mut impl FnMut(&mut Reg, Role)) {
+    fn each(&mut self, role: Role, visit: &mut impl Visit) {
         for inner in self {
             inner.each(role, visit);
         }
@@ -241,13 +272,13 @@ impl<T: Holds> Holds for [T] {
 }
 
 impl<T: Holds + ?Sized> Holds for &mut T {
-    fn each(&mut self, role: Role, visit: &mut impl FnMut(&mut Reg, Role)) {
+    fn each(&mut self, role: Role, visit: &mut impl Visit) {
         (**self).each(role, visit);
     }
 }
 
 impl<T: Holds + ?Sized> Holds for Box<T> {
-    fn each(&mut self, role: Role, visit: &mut impl FnMut(&mut Reg, Role)) {
+    fn each(&mut self, role: Role, visit: &mut impl Visit) {
         (**self).each(role, visit);
     }
 }
