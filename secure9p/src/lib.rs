@@ -10,16 +10,31 @@
 //!            transmit()/sent(n)
 //! ```
 //!
-//! The server's drive loop (the client's is the same, read from the other end):
+//! Both sides are driven alike: bytes in, everything that follows, bytes out. Here with both ends in one place, and a [`toy`] for a tree:
 //!
-//! ```text
-//! session.receive(bytes)?;                        // Err(Violation): close this connection, log it
-//! while let Some((owed, request)) = session.poll_request() {
-//!     session.answer(owed, tree.handle(request)); // now or later, in any order
-//! }
-//! while let Some(node) = session.poll_released() { tree.release(node) }
-//! socket.write(session.transmit()); session.sent(n);
 //! ```
+//! use secure9p::{ClientLimits, ClientSession, ServerLimits, ServerSession, toy::ToyTree};
+//!
+//! let (mut client, mut server) = (ClientSession::new(ClientLimits::default()), ServerSession::new(ServerLimits::default()));
+//! let mut tree = ToyTree::new();
+//!
+//! server.receive(client.transmit())?;             // Err(Violation): close this connection, log it
+//! client.sent(client.transmit().len());
+//! while let Some((owed, request)) = server.poll_request() {
+//!     server.answer(owed, tree.handle(request));  // now or later, in any order
+//! }
+//! while let Some(node) = server.poll_released() {
+//!     tree.release(node);
+//! }
+//! client.receive(server.transmit())?;
+//! server.sent(server.transmit().len());           // and ask poll_request again: there is room now
+//!
+//! assert_eq!(client.negotiated(), Some(ClientLimits::default().msize));
+//! # Ok::<(), secure9p::Violation>(())
+//! ```
+//!
+//! Where to look: [`server`] and [`client`] for the two sessions, [`message`] for the tables of all messages, [`transcript`] for their one-line
+//! form, [`limits`] for every bound.
 #![no_std]
 #![forbid(unsafe_code)]
 extern crate alloc;

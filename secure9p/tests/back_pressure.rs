@@ -36,8 +36,8 @@ impl Server {
 
     fn hears(&mut self, tag: Tag, message: &Tmessage) -> usize {
         let mut frame = Vec::new();
-        message.encode(tag, Dialect::Linux, u32::MAX, &mut frame).unwrap();
-        self.session.receive(&frame).unwrap();
+        message.encode(tag, Dialect::Linux, u32::MAX, &mut frame).expect("a well-behaved peer");
+        self.session.receive(&frame).expect("a well-behaved peer");
         self.serve()
     }
 
@@ -51,7 +51,7 @@ impl Server {
                 Request::Open { node, .. } => Reply::Open { node, qid: Qid::file(1), iounit: 0 },
                 Request::Read { count, .. } => Reply::Read(Bytes::Owned(vec![7; count as usize])),
                 Request::Write { data, .. } => {
-                    Reply::Write { count: u32::try_from(data.len()).unwrap() }
+                    Reply::Write { count: u32::try_from(data.len()).expect("a well-behaved peer") }
                 }
                 _ => Reply::Done,
             };

@@ -25,7 +25,9 @@ impl Dialogue {
 
     fn open_with(limits: ClientLimits) -> Self {
         let mut dialogue = Self::begin(limits);
-        dialogue.server_says("Rversion tag NOTAG msize 8192 version '9P2000.L'").unwrap();
+        dialogue
+            .server_says("Rversion tag NOTAG msize 8192 version '9P2000.L'")
+            .expect("what was asked for");
         dialogue
     }
 

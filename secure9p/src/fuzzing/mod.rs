@@ -18,6 +18,9 @@ pub use server::{server_bytes, server_cuts};
 pub(crate) use dice::Dice;
 pub(crate) use sample::Sample;
 
+/// Longest file the toy tree makes here: enough to be read in several pieces, and cheap to make.
+const FILE_BYTES_MAX: usize = 2 << 10;
+
 /// A body: bytes in, a panic where a promise is broken.
 pub type Body = fn(&[u8]);
 

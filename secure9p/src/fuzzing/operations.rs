@@ -7,7 +7,7 @@ use alloc::{
     vec::Vec,
 };
 
-use super::Dice;
+use super::{Dice, FILE_BYTES_MAX};
 use crate::{
     client::{CallId, ClientSession},
     dialect::Dialect,
@@ -54,7 +54,10 @@ impl World {
         };
         let mut world = Self {
             client: ClientSession::new(client_limits),
-            server: ToyServer::new(server_limits, ToyTree::new()),
+            server: ToyServer::new(
+                server_limits,
+                ToyTree::new().with_file_bytes_max(FILE_BYTES_MAX),
+            ),
             dialect,
             asked: VecDeque::new(),
             open_calls: BTreeSet::new(),

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::Dice;
+use super::{Dice, FILE_BYTES_MAX};
 use crate::{
     dialect::Dialect,
     ids::{Fid, NumericUname, Tag},
@@ -32,7 +32,7 @@ const CHUNK_BYTES_MAX: usize = 256;
 pub fn server_bytes(bytes: &[u8]) {
     let mut dice = Dice::new(bytes);
     let stream = stream(&mut dice);
-    let mut server = ToyServer::new(LIMITS, ToyTree::new());
+    let mut server = ToyServer::new(LIMITS, ToyTree::new().with_file_bytes_max(FILE_BYTES_MAX));
     let mut rest = &stream[..];
     while !rest.is_empty() {
         let (chunk, later) = rest.split_at((dice.below(CHUNK_BYTES_MAX) + 1).min(rest.len()));
@@ -66,7 +66,7 @@ pub fn server_cuts(bytes: &[u8]) {
 
 /// All of the stream, then all of the answers.
 fn play<'a>(mut chunks: impl Iterator<Item = &'a [u8]>) -> (Result<(), Violation>, Vec<u8>) {
-    let mut server = ToyServer::new(LIMITS, ToyTree::new());
+    let mut server = ToyServer::new(LIMITS, ToyTree::new().with_file_bytes_max(FILE_BYTES_MAX));
     let outcome = chunks.try_for_each(|chunk| server.session.receive(chunk));
     let mut said = Vec::new();
     server.serve();

@@ -77,7 +77,8 @@ impl ToyTree {
         };
         tree.files
             .insert(ROOT, File { parent: ROOT, content: Content::Directory(BTreeMap::new()) });
-        let big: Vec<u8> = (0..100_000_u32).map(|byte| byte.to_le_bytes()[0]).collect();
+        let mut big = (0..=u8::MAX).collect::<Vec<_>>().repeat(391);
+        big.truncate(100_000);
         tree.plant(ROOT, "hello", Content::Data(Arc::from(*b"hello, world\n")));
         tree.plant(ROOT, "empty", Content::Data(Arc::from([])));
         tree.plant(ROOT, "big", Content::Data(Arc::from(big)));
@@ -96,6 +97,13 @@ impl ToyTree {
     #[must_use]
     pub fn with_file(mut self, name: &str, data: Arc<[u8]>) -> Self {
         self.plant(ROOT, name, Content::Data(data));
+        self
+    }
+
+    /// A tree whose files grow to so many bytes and no more.
+    #[must_use]
+    pub fn with_file_bytes_max(mut self, file_bytes_max: usize) -> Self {
+        self.file_bytes_max = file_bytes_max;
         self
     }
 
