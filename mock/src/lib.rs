@@ -1,1 +1,2 @@
 //! Scripted devices, machines as data, and the software GPU behind the port.
+pub mod soft;

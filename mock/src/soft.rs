@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use bridge_host_gpu::{
-    BackendKind, ComputeCapability, DeviceLimits, DevicePtr, Dim3, ErrorKind, GpuBackend, GpuDevice,
-    GpuDiscovery, GpuError, GpuInfo, GpuSample, Health, KernelSignature, LaunchSpec, LaunchTimes,
-    MemoryEnforcement, ModuleFormat, ModuleId, ModuleImage, ParameterSlot, StopSignal,
+    BackendKind, ComputeCapability, DeviceLimits, DevicePtr, Dim3, ErrorKind, GpuBackend,
+    GpuDevice, GpuDiscovery, GpuError, GpuInfo, GpuSample, Health, KernelSignature, LaunchSpec,
+    LaunchTimes, MemoryEnforcement, ModuleFormat, ModuleId, ModuleImage, ParameterSlot, StopSignal,
 };
 use mock_ptx::ir::Kernel;
 use mock_soft::{DeviceMemory, Launch, LaunchError, MemoryError, Options, Program, limits};
@@ -169,7 +169,8 @@ fn ptx_text(image: ModuleImage<'_>) -> Result<&str, GpuError> {
         ModuleFormat::Fatbin => Some("a fat binary"),
     };
     if let Some(format) = format {
-        let detail = format!("{format} holds machine code for NVIDIA hardware; give the module's PTX");
+        let detail =
+            format!("{format} holds machine code for NVIDIA hardware; give the module's PTX");
         return Err(GpuError::new(ErrorKind::Unsupported, "load module", detail));
     }
     let text = image.bytes.strip_suffix(&[0]).unwrap_or(image.bytes);
@@ -244,7 +245,8 @@ impl GpuDevice for SoftDevice {
     fn kernel(&self, module: ModuleId, name: &str) -> Result<KernelSignature, GpuError> {
         let program = self.program("look up kernel", module)?;
         program.kernel(name).map(signature).ok_or_else(|| {
-            let known: Vec<_> = program.kernels().iter().map(|kernel| kernel.name.as_str()).collect();
+            let known: Vec<_> =
+                program.kernels().iter().map(|kernel| kernel.name.as_str()).collect();
             let detail = format!("no kernel {name}; the module has {}", known.join(", "));
             GpuError::new(ErrorKind::UnknownKernel, "look up kernel", detail)
         })

@@ -34,6 +34,6 @@ pub const RESIDENT_BLOCKS_MAX: usize = 1024;
 /// Where a cooperative grid meets.
 pub const GRID_WORKSPACE_BYTES: u64 = 256;
 
-const _: () = assert!(BLOCK_THREADS_MAX as usize % WARP_LANES == 0);
+const _: () = assert!((BLOCK_THREADS_MAX as usize).is_multiple_of(WARP_LANES));
 const _: () = assert!(LOCAL_BYTES_MAX * 32 <= BLOCK_LOCAL_BYTES_MAX);
 const _: () = assert!((SHARED_BYTES_MAX as u64) < crate::memory::window::BYTES);

@@ -2,11 +2,6 @@
 //!
 //! Values are bits in a `u64`, zero above their width, and so are results. Both engines compute through here; the vector engine
 //! has faster forms of the common ones, which must agree.
-#![allow(
-    clippy::cast_possible_truncation,
-    reason = "a register's bits are cut to its type; that is what reading it as the type means"
-)]
-
 pub mod atomic;
 pub mod compare;
 pub mod convert;

@@ -26,6 +26,18 @@ pub struct Place<'a> {
     pub offset: u64,
 }
 
+impl Place<'_> {
+    /// Replaces 2, 4 or 8 bytes by a function of them, atomically; the old ones.
+    pub fn update(self, bytes: u32, new: &mut dyn FnMut(u64) -> u64) -> u64 {
+        let Self { region, offset } = self;
+        match bytes {
+            2 => region.update(offset, |old: u16| new(old.into()) as u16).into(),
+            4 => region.update(offset, |old: u32| new(old.into()) as u32).into(),
+            _ => region.update(offset, |old: u64| new(old)),
+        }
+    }
+}
+
 /// An access that memory does not allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AccessError {

@@ -3,11 +3,6 @@
 //! Knows no registers, no lanes, no memory. Nothing here depends on the host's math library or on its NaN bits: the same inputs
 //! give the same bits on every machine. Integer results are modulo the width, as PTX says; an `f32` result that is not a number
 //! is always [`float::NAN_F32`].
-#![allow(
-    clippy::cast_possible_truncation,
-    reason = "PTX arithmetic is modulo the width of its type; every narrowing here is the instruction's meaning"
-)]
-
 pub mod approx;
 pub mod bits;
 pub mod carry;

@@ -6,6 +6,10 @@
     reason = "device memory is racy by nature, and CPU features are chosen at run time; both live here and nowhere else"
 )]
 
+mod isa;
+mod lanes;
 mod region;
 
+pub use isa::{Isa, Level};
+pub use lanes::{lanes, lanes_mut};
 pub use region::{Region, Word};

@@ -137,6 +137,14 @@ impl Region {
         unsafe { W::update(self.word_at::<W>(offset), new) }
     }
 
+    /// Zeros the first `bytes`.
+    pub fn clear(&self, bytes: u64) {
+        let count = usize::try_from(bytes).unwrap_or(usize::MAX);
+        let at = self.at(0, count);
+        // SAFETY: `at` is valid for `count` bytes, and no reference to them exists.
+        unsafe { std::ptr::write_bytes(at, 0, count) }
+    }
+
     /// Copies a row of values out.
     #[inline(always)]
     pub fn load_row<W: Word>(&self, offset: u64, row: &mut [W]) {

@@ -6,7 +6,7 @@ use crate::eval::lanes::Lanes;
 use crate::fault::Cause;
 use crate::launch::job::{self, Job};
 use crate::memory::{Access, Place};
-use crate::raw::{Region, Word};
+use crate::raw::Region;
 
 /// Where one lane stands.
 #[derive(Debug, Clone)]
@@ -160,22 +160,6 @@ impl Lanes for View<'_> {
         new: &mut dyn FnMut(u64) -> u64,
     ) -> Result<u64, Cause> {
         let place = self.place(lane, space, address, bytes, Access::Atomic)?;
-        Ok(update(place, bytes, new))
-    }
-}
-
-/// Replaces 2, 4 or 8 bytes by a function of them; the old ones.
-pub(crate) fn update(place: Place<'_>, bytes: u32, new: &mut dyn FnMut(u64) -> u64) -> u64 {
-    fn typed<W: Word + Into<u64>>(
-        Place { region, offset }: Place<'_>,
-        cut: fn(u64) -> W,
-        new: &mut dyn FnMut(u64) -> u64,
-    ) -> u64 {
-        region.update(offset, |old: W| cut(new(old.into()))).into()
-    }
-    match bytes {
-        2 => typed(place, |bits| bits as u16, new),
-        4 => typed(place, |bits| bits as u32, new),
-        _ => typed(place, |bits| bits, new),
+        Ok(place.update(bytes, new))
     }
 }

@@ -1,0 +1,129 @@
+//! The registers of one warp, and loops over them.
+
+use crate::limits::WARP_LANES;
+
+/// One register of the 32 lanes of a warp.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C, align(64))]
+pub struct Chunk<T>(pub [T; WARP_LANES]);
+
+impl<T: Copy + Default> Default for Chunk<T> {
+    fn default() -> Self {
+        Self([T::default(); WARP_LANES])
+    }
+}
+
+/// A source operand: a chunk for each warp, or one for all of them.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'a, T> {
+    chunks: &'a [Chunk<T>],
+    step: usize,
+}
+
+impl<'a, T> View<'a, T> {
+    /// Each warp has its own chunk.
+    #[inline(always)]
+    #[must_use]
+    pub const fn each(chunks: &'a [Chunk<T>]) -> Self {
+        Self { chunks, step: 1 }
+    }
+
+    /// All warps share the first chunk.
+    #[inline(always)]
+    #[must_use]
+    pub const fn same(chunks: &'a [Chunk<T>]) -> Self {
+        Self { chunks, step: 0 }
+    }
+
+    /// The chunk of a warp.
+    #[inline(always)]
+    #[must_use]
+    pub fn chunk(&self, warp: usize) -> &'a [T; WARP_LANES] {
+        &self.chunks[warp * self.step].0
+    }
+
+    /// The same from another warp on.
+    #[inline(always)]
+    #[must_use]
+    pub fn from_warp(self, warp: usize) -> Self {
+        Self { chunks: &self.chunks[warp * self.step..], ..self }
+    }
+}
+
+/// `d = f(a)` in every lane.
+#[inline(always)]
+pub fn map1<A: Copy, D>(d: &mut [Chunk<D>], a: View<'_, A>, f: impl Fn(A) -> D) {
+    for (warp, d) in d.iter_mut().enumerate() {
+        let a = a.chunk(warp);
+        for lane in 0..WARP_LANES {
+            d.0[lane] = f(a[lane]);
+        }
+    }
+}
+
+/// `d = f(a, b)` in every lane.
+#[inline(always)]
+pub fn map2<A: Copy, B: Copy, D>(
+    d: &mut [Chunk<D>],
+    a: View<'_, A>,
+    b: View<'_, B>,
+    f: impl Fn(A, B) -> D,
+) {
+    for (warp, d) in d.iter_mut().enumerate() {
+        let (a, b) = (a.chunk(warp), b.chunk(warp));
+        for lane in 0..WARP_LANES {
+            d.0[lane] = f(a[lane], b[lane]);
+        }
+    }
+}
+
+/// `d = f(a, b, c)` in every lane.
+#[inline(always)]
+pub fn map3<A: Copy, B: Copy, C: Copy, D>(
+    d: &mut [Chunk<D>],
+    a: View<'_, A>,
+    b: View<'_, B>,
+    c: View<'_, C>,
+    f: impl Fn(A, B, C) -> D,
+) {
+    for (warp, d) in d.iter_mut().enumerate() {
+        let (a, b, c) = (a.chunk(warp), b.chunk(warp), c.chunk(warp));
+        for lane in 0..WARP_LANES {
+            d.0[lane] = f(a[lane], b[lane], c[lane]);
+        }
+    }
+}
+
+/// The lanes for which `f(a, b)` holds, a bit each.
+#[inline(always)]
+pub fn test2<A: Copy>(d: &mut [u32], a: View<'_, A>, b: View<'_, A>, f: impl Fn(A, A) -> bool) {
+    for (warp, d) in d.iter_mut().enumerate() {
+        let (a, b) = (a.chunk(warp), b.chunk(warp));
+        let mut bits = [0u32; WARP_LANES];
+        for lane in 0..WARP_LANES {
+            bits[lane] = u32::from(f(a[lane], b[lane])) << lane;
+        }
+        *d = bits.iter().fold(0, |mask, bit| mask | bit);
+    }
+}
+
+/// `d = a` where the lane's bit is set, `b` elsewhere.
+#[inline(always)]
+pub fn choose<T: Copy>(d: &mut [Chunk<T>], masks: &[u32], a: View<'_, T>, b: View<'_, T>) {
+    for (warp, (d, mask)) in d.iter_mut().zip(masks).enumerate() {
+        let (a, b) = (a.chunk(warp), b.chunk(warp));
+        for lane in 0..WARP_LANES {
+            d.0[lane] = if mask >> lane & 1 == 1 { a[lane] } else { b[lane] };
+        }
+    }
+}
+
+/// `d = a` where the lane's bit is set; elsewhere it stays.
+#[inline(always)]
+pub fn blend<T: Copy>(d: &mut [Chunk<T>], masks: &[u32], a: &[Chunk<T>]) {
+    for ((d, mask), a) in d.iter_mut().zip(masks).zip(a) {
+        for lane in 0..WARP_LANES {
+            d.0[lane] = if mask >> lane & 1 == 1 { a.0[lane] } else { d.0[lane] };
+        }
+    }
+}

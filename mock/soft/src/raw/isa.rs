@@ -1,0 +1,138 @@
+//! The kernels, compiled for several sets of vector instructions; which one is used is decided at run time.
+
+use mock_ptx::ir::Comparison;
+
+use crate::kernels::{
+    self, Binary32, Binary64, Chunk, Narrow, Numbers, Shift64, Ternary32, Ternary64, Unary32,
+    Unary64, View, Wide, Widen, Widen16,
+};
+
+/// A set of vector instructions. What it computes does not depend on it, only how fast.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Level {
+    /// What every processor of this architecture has.
+    Baseline,
+    /// x86-64: AVX2, FMA, BMI.
+    Avx2,
+    /// x86-64: AVX-512 F, BW, DQ, VL.
+    Avx512,
+}
+
+/// A level that this processor was seen to have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Isa(Level);
+
+impl Isa {
+    /// The best this processor has.
+    #[must_use]
+    pub fn best() -> Self {
+        [Level::Avx512, Level::Avx2].into_iter().find_map(Self::at).unwrap_or(Self(Level::Baseline))
+    }
+
+    /// That level, if this processor has it.
+    #[must_use]
+    pub fn at(level: Level) -> Option<Self> {
+        Self::has(level).then_some(Self(level))
+    }
+
+    /// Which it is.
+    #[must_use]
+    pub const fn level(self) -> Level {
+        self.0
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn has(level: Level) -> bool {
+        let avx2 = is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("fma")
+            && is_x86_feature_detected!("bmi1")
+            && is_x86_feature_detected!("bmi2")
+            && is_x86_feature_detected!("lzcnt")
+            && is_x86_feature_detected!("popcnt");
+        match level {
+            Level::Baseline => true,
+            Level::Avx2 => avx2,
+            Level::Avx512 => {
+                avx2 && is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512bw")
+                    && is_x86_feature_detected!("avx512dq")
+                    && is_x86_feature_detected!("avx512vl")
+            }
+        }
+    }
+
+    #[cfg(not(target_arch = "x86_64"))]
+    fn has(level: Level) -> bool {
+        level == Level::Baseline
+    }
+}
+
+/// For each kernel a method of [`Isa`], and a copy compiled for each level.
+macro_rules! dispatch {
+    ($($name:ident($($argument:ident: $type:ty),*);)*) => {
+        impl Isa {$(
+            /// The kernel of this name, by the instructions of this level.
+            #[inline]
+            pub fn $name(self, $($argument: $type),*) {
+                match self.0 {
+                    // SAFETY: an `Isa` of this level exists only where the processor has its features.
+                    #[cfg(target_arch = "x86_64")]
+                    Level::Avx512 => unsafe { avx512::$name($($argument),*) },
+                    // SAFETY: as above.
+                    #[cfg(target_arch = "x86_64")]
+                    Level::Avx2 => unsafe { avx2::$name($($argument),*) },
+                    _ => kernels::$name($($argument),*),
+                }
+            }
+        )*}
+
+        #[cfg(target_arch = "x86_64")]
+        mod avx2 {
+            use super::*;
+            $(
+                #[target_feature(enable = "avx2,fma,bmi1,bmi2,lzcnt,popcnt")]
+                pub(super) fn $name($($argument: $type),*) {
+                    kernels::$name($($argument),*);
+                }
+            )*
+        }
+
+        #[cfg(target_arch = "x86_64")]
+        mod avx512 {
+            use super::*;
+            $(
+                #[target_feature(
+                    enable = "avx2,fma,bmi1,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512dq,avx512vl"
+                )]
+                pub(super) fn $name($($argument: $type),*) {
+                    kernels::$name($($argument),*);
+                }
+            )*
+        }
+    };
+}
+
+dispatch! {
+    unary32(op: Unary32, d: &mut [Chunk<u32>], a: View<'_, u32>);
+    binary32(op: Binary32, d: &mut [Chunk<u32>], a: View<'_, u32>, b: View<'_, u32>);
+    ternary32(op: Ternary32, d: &mut [Chunk<u32>], a: View<'_, u32>, b: View<'_, u32>, c: View<'_, u32>);
+    unary64(op: Unary64, d: &mut [Chunk<u64>], a: View<'_, u64>);
+    binary64(op: Binary64, d: &mut [Chunk<u64>], a: View<'_, u64>, b: View<'_, u64>);
+    shift64(op: Shift64, d: &mut [Chunk<u64>], a: View<'_, u64>, b: View<'_, u32>);
+    ternary64(op: Ternary64, d: &mut [Chunk<u64>], a: View<'_, u64>, b: View<'_, u64>, c: View<'_, u64>);
+    widen(op: Widen, d: &mut [Chunk<u64>], a: View<'_, u32>);
+    narrow(op: Narrow, d: &mut [Chunk<u32>], a: View<'_, u64>);
+    wide(op: Wide, d: &mut [Chunk<u64>], a: View<'_, u32>, b: View<'_, u32>);
+    mad_wide(signed: bool, d: &mut [Chunk<u64>], a: View<'_, u32>, b: View<'_, u32>, c: View<'_, u64>);
+    widen16(op: Widen16, d: &mut [Chunk<u32>], a: View<'_, u16>);
+    narrow16(d: &mut [Chunk<u16>], a: View<'_, u32>);
+    compare16(comparison: Comparison, signed: bool, d: &mut [u32], a: View<'_, u16>, b: View<'_, u16>);
+    compare32(comparison: Comparison, numbers: Numbers, d: &mut [u32], a: View<'_, u32>, b: View<'_, u32>);
+    compare64(comparison: Comparison, numbers: Numbers, d: &mut [u32], a: View<'_, u64>, b: View<'_, u64>);
+    choose16(d: &mut [Chunk<u16>], masks: &[u32], a: View<'_, u16>, b: View<'_, u16>);
+    choose32(d: &mut [Chunk<u32>], masks: &[u32], a: View<'_, u32>, b: View<'_, u32>);
+    choose64(d: &mut [Chunk<u64>], masks: &[u32], a: View<'_, u64>, b: View<'_, u64>);
+    blend16(d: &mut [Chunk<u16>], masks: &[u32], a: &[Chunk<u16>]);
+    blend32(d: &mut [Chunk<u32>], masks: &[u32], a: &[Chunk<u32>]);
+    blend64(d: &mut [Chunk<u64>], masks: &[u32], a: &[Chunk<u64>]);
+}

@@ -1,0 +1,196 @@
+//! A kernel in the vector engine's own form: one step for each instruction of the IR, operands as slots.
+
+use mock_ptx::ir::{
+    BooleanOp, Comparison, Guard, Instruction, Kernel, Op, RegClass, Space, SpecialRegister,
+    Terminator, Type,
+};
+
+use super::file::SlotId;
+use super::live::Live;
+use crate::eval::atomic;
+use crate::kernels::{
+    Binary32, Binary64, Narrow, Numbers, Shift64, Ternary32, Ternary64, Unary32, Unary64, Wide,
+    Widen, Widen16,
+};
+
+/// A kernel, lowered for the vector engine.
+#[derive(Debug)]
+pub struct Code<'a> {
+    /// What it was lowered from; blocks and instructions have the same places here.
+    pub kernel: &'a Kernel,
+    /// Straight lines.
+    pub blocks: Vec<Line>,
+    /// Which registers are still wanted where.
+    pub live: Live,
+    /// Immediates of 16-bit operands, in slots behind the registers.
+    pub constants16: Vec<u16>,
+    /// Of 32-bit operands.
+    pub constants32: Vec<u32>,
+    /// Of 64-bit operands.
+    pub constants64: Vec<u64>,
+}
+
+/// A straight line of steps.
+#[derive(Debug)]
+pub struct Line {
+    /// In order.
+    pub steps: Vec<Guarded>,
+}
+
+/// A step and its condition.
+#[derive(Debug)]
+pub struct Guarded {
+    /// Lanes for which it is false do nothing.
+    pub guard: Option<Guard>,
+    /// What is done.
+    pub step: Step,
+}
+
+/// A predicate register's number.
+pub type PredicateId = u32;
+
+/// A predicate joined to a comparison's answer.
+pub type Combine = Option<(BooleanOp, Guard)>;
+
+/// An address of 64 bits: a slot, and bytes past what it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pointer {
+    /// Of the 64-bit file.
+    pub base: SlotId,
+    /// Added, modulo 2⁶⁴.
+    pub offset: u64,
+}
+
+/// One operation.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "`d` is the result, `a b c` the sources, as everywhere in this engine")]
+pub enum Step {
+    Unary32 { op: Unary32, d: SlotId, a: SlotId },
+    Unary64 { op: Unary64, d: SlotId, a: SlotId },
+    Copy16 { d: SlotId, a: SlotId },
+    Widen { op: Widen, d: SlotId, a: SlotId },
+    Narrow { op: Narrow, d: SlotId, a: SlotId },
+    Widen16 { op: Widen16, d: SlotId, a: SlotId },
+    Narrow16 { d: SlotId, a: SlotId },
+    Binary32 { op: Binary32, d: SlotId, a: SlotId, b: SlotId },
+    Binary64 { op: Binary64, d: SlotId, a: SlotId, b: SlotId },
+    Shift64 { op: Shift64, d: SlotId, a: SlotId, b: SlotId },
+    Wide { op: Wide, d: SlotId, a: SlotId, b: SlotId },
+    Ternary32 { op: Ternary32, d: SlotId, a: SlotId, b: SlotId, c: SlotId },
+    Ternary64 { op: Ternary64, d: SlotId, a: SlotId, b: SlotId, c: SlotId },
+    MadWide { signed: bool, d: SlotId, a: SlotId, b: SlotId, c: SlotId },
+    /// The two halves of 64 bits.
+    Split { low: SlotId, high: SlotId, a: SlotId },
+    Compare(Box<Compare>),
+    Choose16 { d: SlotId, a: SlotId, b: SlotId, condition: Guard },
+    Choose32 { d: SlotId, a: SlotId, b: SlotId, condition: Guard },
+    Choose64 { d: SlotId, a: SlotId, b: SlotId, condition: Guard },
+    /// Predicate logic.
+    Logic { op: Logic, d: PredicateId, a: Truth, b: Truth },
+    Special { d: SlotId, class: RegClass, register: SpecialRegister },
+    /// A place in the frame, in local space.
+    Frame { d: SlotId, offset: u64 },
+    Load(Box<Access>),
+    Store(Box<Access>),
+    Atomic { address: Pointer },
+    /// Lanes of a warp together.
+    Together,
+    /// A barrier of the block.
+    Barrier,
+    /// What the device's library does.
+    Library,
+    /// Nothing: copies are done when issued, and a block's lanes see each other's writes at once.
+    Nothing,
+    /// Lane by lane, as the reference engine does it.
+    Single,
+}
+
+/// `setp` of numbers.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "as in the IR")]
+pub struct Compare {
+    pub comparison: Comparison,
+    pub numbers: Numbers,
+    pub class: RegClass,
+    pub dst: Option<PredicateId>,
+    pub complement: Option<PredicateId>,
+    pub a: SlotId,
+    pub b: SlotId,
+    pub combine: Combine,
+}
+
+/// A predicate operand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Truth {
+    /// A register.
+    Register(PredicateId),
+    /// Known.
+    Known(bool),
+}
+
+/// Operations on predicates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Logic {
+    Copy,
+    Not,
+    And,
+    Or,
+    Xor,
+}
+
+/// A load or a store of one value or several.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Access {
+    /// Of each value in memory.
+    pub ty: Type,
+    /// Where.
+    pub space: Space,
+    /// What the address counts from.
+    pub address: At,
+    /// The registers, in order of address; constants where stored.
+    pub slots: Box<[(RegClass, SlotId)]>,
+}
+
+/// An address, by what it counts from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum At {
+    /// The start of the space.
+    Window(u64),
+    /// A 64-bit register.
+    Pointer(Pointer),
+    /// A 32-bit register, zero-extended.
+    Pointer32(Pointer),
+    /// The frame.
+    Frame(u64),
+}
+
+impl Code<'_> {
+    /// The instruction a step was made from.
+    #[must_use]
+    pub fn instruction(&self, block: u32, place: usize) -> Option<&Instruction> {
+        self.kernel.blocks.get(block as usize)?.instructions.get(place)
+    }
+
+    /// How a block ends.
+    #[must_use]
+    pub fn terminator(&self, block: u32) -> Option<(&Terminator, u32)> {
+        let block = self.kernel.blocks.get(block as usize)?;
+        Some((&block.terminator, block.terminator_line))
+    }
+}
+
+/// Whether lanes of several blocks may run side by side in one unit: nothing that belongs to one block is used, and the order of
+/// atomics cannot be seen. (Shared memory is the launch's to check.)
+#[must_use]
+pub fn is_joinable(kernel: &Kernel) -> bool {
+    let of_block = |op: &Op| match op {
+        Op::Barrier { .. } | Op::Mbarrier { .. } | Op::AsyncCopy(_) | Op::Intrinsic(_) => true,
+        Op::Shuffle { members: None, .. } | Op::Vote { members: None, .. } => true,
+        Op::Atomic { op, ty, dst, .. } => dst.is_some() || !atomic::commutes(*op, *ty),
+        Op::ReadSpecial { register: SpecialRegister::Environment(_), .. } => true,
+        _ => false,
+    };
+    let mut instructions = kernel.blocks.iter().flat_map(|block| &block.instructions);
+    kernel.functions.is_empty() && !instructions.any(|instruction| of_block(&instruction.op))
+}

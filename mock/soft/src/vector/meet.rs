@@ -1,0 +1,267 @@
+//! Where lanes of a unit wait for each other.
+
+use mock_ptx::ir::{BarrierKind, Op, Operand, RegClass};
+
+use super::mask::{Mask, WARPS_MAX};
+use super::path::{Path, State};
+use super::run::Scope;
+use super::unit::Unit;
+use crate::eval::lanes::Lanes;
+use crate::eval::{matrix, warp};
+use crate::fault::Cause;
+use crate::launch::barrier::{self, Barrier};
+use crate::launch::job::Halt;
+use crate::limits::WARP_LANES;
+
+/// For whom an operation of a warp waits.
+enum Members {
+    /// For nobody: whoever is here takes part.
+    Present,
+    /// For the lanes of the operand's mask.
+    Of(Operand),
+    /// For the whole warp.
+    All,
+}
+
+fn members(op: &Op) -> Members {
+    match op {
+        Op::Shuffle { members, .. } | Op::Vote { members, .. } => {
+            members.map_or(Members::Present, Members::Of)
+        }
+        Op::Match { members, .. }
+        | Op::Reduce { members, .. }
+        | Op::Elect { members, .. }
+        | Op::WarpBarrier { members } => Members::Of(*members),
+        Op::ActiveMask { .. } => Members::Present,
+        _ => Members::All,
+    }
+}
+
+impl Unit<'_> {
+    /// Does an operation of warps for whoever has all members here; false where the running path must wait.
+    pub(super) fn together(&mut self, scope: &Scope) -> Result<bool, Halt> {
+        let code = self.code;
+        let instruction = code.instruction(self.path.block, self.path.place as usize);
+        let Some(op) = instruction.map(|instruction| &instruction.op) else { return Ok(true) };
+        let who = members(op);
+        let complete = match who {
+            Members::Present => scope.mask,
+            _ if scope.mask == self.alive && self.names_all(&who, scope) => scope.mask,
+            _ => return self.together_in_part(op, &who, scope),
+        };
+        for warp in scope.warps.clone() {
+            if complete.0[warp] != 0 {
+                self.collect(op, warp, complete.0[warp])?;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether the mask is one number, and names every lane of each warp.
+    fn names_all(&self, who: &Members, _: &Scope) -> bool {
+        match who {
+            Members::Of(Operand::Immediate(mask)) => *mask as u32 == u32::MAX,
+            Members::Of(Operand::Register(reg)) if reg.class() == RegClass::B32 => {
+                let shape = self.file32.shape(reg.index() as u32);
+                shape.is_some_and(|shape| shape.is_uniform() && shape.base == u32::MAX)
+            }
+            Members::All => true,
+            _ => false,
+        }
+    }
+
+    /// Some lanes may have to wait: those whose members are all here go on, the others stay.
+    fn together_in_part(&mut self, op: &Op, who: &Members, scope: &Scope) -> Result<bool, Halt> {
+        let mut waiting = Mask::EMPTY;
+        let mut groups: Vec<(usize, u32)> = Vec::new();
+        for warp in scope.warps.clone() {
+            let mut left = scope.mask.0[warp];
+            while left != 0 {
+                let first = left.trailing_zeros() as usize;
+                let (group, wanted) = self.group(who, warp, first, left)?;
+                if wanted & self.alive.0[warp] & !group == 0 {
+                    groups.push((warp, group));
+                } else {
+                    waiting.0[warp] |= group;
+                }
+                left &= !group;
+            }
+        }
+        for (warp, group) in groups {
+            self.collect(op, warp, group)?;
+        }
+        if waiting.is_empty() {
+            return Ok(true);
+        }
+        let mut stays = self.path.with(waiting);
+        stays.state = State::Members;
+        self.others.push(stays);
+        // Lanes whose guard was false go on with those that are done.
+        self.path.mask = self.path.mask.without(&waiting);
+        self.path.place += 1;
+        if !self.path.mask.is_empty() {
+            let goes = self.path.clone();
+            self.others.push(goes);
+            self.path.mask = Mask::EMPTY;
+        }
+        Ok(false)
+    }
+
+    /// The lanes of `left` that name the same members as lane `first`, and those members.
+    fn group(&self, who: &Members, warp: usize, first: usize, left: u32) -> Result<(u32, u32), Halt> {
+        let Members::Of(operand) = *who else { return Ok((left, u32::MAX)) };
+        let named = |lane: usize| self.read32(warp * WARP_LANES + lane, operand);
+        let wanted = named(first);
+        let group = (0..WARP_LANES)
+            .filter(|lane| left >> lane & 1 == 1 && named(*lane) == wanted)
+            .fold(0u32, |group, lane| group | 1 << lane);
+        let outsider = group & !wanted;
+        if outsider != 0 {
+            let lane = warp * WARP_LANES + outsider.trailing_zeros() as usize;
+            return Err(self.fault((lane, Cause::NotAMember { members: wanted })));
+        }
+        Ok((group, wanted))
+    }
+
+    fn collect(&mut self, op: &Op, warp: usize, active: u32) -> Result<(), Halt> {
+        let first = warp * WARP_LANES;
+        if !warp::execute(op, first, active, self) {
+            matrix::execute(op, first, active, self).map_err(|fault| self.fault(fault))?;
+        }
+        Ok(())
+    }
+
+    /// Arrives at a barrier; false where the running path must wait.
+    pub(super) fn arrive(&mut self, scope: &Scope) -> Result<bool, Halt> {
+        let code = self.code;
+        let instruction = code.instruction(self.path.block, self.path.place as usize);
+        let Some(Op::Barrier { kind, id, threads, predicate, .. }) = instruction.map(|i| &i.op)
+        else {
+            return Ok(true);
+        };
+        let mut left = scope.mask;
+        let mut waiting = Mask::EMPTY;
+        while let Some(lane) = left.lowest() {
+            let number = self.read32(lane, *id);
+            let count = threads.map(|threads| self.read32(lane, threads));
+            barrier::check(number, count).map_err(|cause| self.fault((lane, cause)))?;
+            let same: Vec<usize> =
+                left.lanes().filter(|lane| self.read32(*lane, *id) == number).collect();
+            let mut group = Mask::EMPTY;
+            same.into_iter().for_each(|lane| group.add(lane));
+            let holding = predicate.map_or(0, |guard| self.holding(guard, &group).count());
+            self.barriers[number as usize].arrive(group.count(), count, holding);
+            if *kind != BarrierKind::Arrive {
+                let mut stays = self.path.with(group);
+                stays.state = State::Barrier(number);
+                self.others.push(stays);
+                waiting = waiting.or(&group);
+            }
+            left = left.without(&group);
+        }
+        if waiting.is_empty() {
+            return Ok(true);
+        }
+        self.path.mask = self.path.mask.without(&waiting);
+        self.path.place += 1;
+        if !self.path.mask.is_empty() {
+            let goes = self.path.clone();
+            self.others.push(goes);
+            self.path.mask = Mask::EMPTY;
+        }
+        Ok(false)
+    }
+
+    /// Lets go on who waits for nobody any more.
+    pub(super) fn release(&mut self) -> Result<(), Halt> {
+        for id in 0..self.barriers.len() {
+            if self.barriers[id].is_complete(self.alive.count()) {
+                let barrier = std::mem::take(&mut self.barriers[id]);
+                self.pass(id as u32, barrier);
+            }
+        }
+        self.join_waiting();
+        for i in 0..self.others.len() {
+            if self.others[i].state == State::Members && self.is_complete(i) {
+                self.others[i].state = State::Ready;
+            }
+        }
+        Ok(())
+    }
+
+    /// All that wait at a barrier go on behind it.
+    fn pass(&mut self, id: u32, barrier: Barrier) {
+        let code = self.code;
+        for i in 0..self.others.len() {
+            let Path { block, place, mask, state, .. } = self.others[i];
+            if state != State::Barrier(id) {
+                continue;
+            }
+            let instruction = code.instruction(block, place as usize);
+            if let Some(Op::Barrier { kind: BarrierKind::Reduce(reduction), dst: Some(dst), .. }) =
+                instruction.map(|i| &i.op)
+            {
+                let answer = barrier.answer(*reduction);
+                mask.lanes().for_each(|lane| self.set_register(lane, *dst, answer));
+            }
+            self.others[i].state = State::Ready;
+            self.others[i].place += 1;
+        }
+    }
+
+    /// Joins paths that wait at the same operation of a warp.
+    fn join_waiting(&mut self) {
+        let mut i = 0;
+        while i < self.others.len() {
+            if self.others[i].state != State::Members {
+                i += 1;
+                continue;
+            }
+            let mut j = i + 1;
+            while j < self.others.len() {
+                let meets = self.others[j].state == State::Members
+                    && self.others[i].meets(&self.others[j]);
+                if meets {
+                    let other = self.others.swap_remove(j);
+                    self.others[i].mask = self.others[i].mask.or(&other.mask);
+                } else {
+                    j += 1;
+                }
+            }
+            i += 1;
+        }
+    }
+
+    /// Whether any group of a waiting path now has all its members.
+    fn is_complete(&self, i: usize) -> bool {
+        let code = self.code;
+        let Path { block, place, mask, .. } = self.others[i];
+        let Some(instruction) = code.instruction(block, place as usize) else { return true };
+        let who = members(&instruction.op);
+        (0..WARPS_MAX).filter(|warp| mask.0[*warp] != 0).any(|warp| {
+            let mut left = mask.0[warp];
+            while left != 0 {
+                let first = left.trailing_zeros() as usize;
+                match self.group(&who, warp, first, left) {
+                    Ok((group, wanted)) if wanted & self.alive.0[warp] & !group != 0 => left &= !group,
+                    _ => return true,
+                }
+            }
+            false
+        })
+    }
+
+    /// Nobody can run, and somebody waits.
+    pub(super) fn deadlock(&self) -> Halt {
+        let waiting: u32 = self.others.iter().map(|other| other.mask.count()).sum();
+        let first = self.others.iter().min_by_key(|other| other.mask.lowest());
+        let Some(first) = first else { return Halt::Stopped };
+        let at = match first.state {
+            State::Barrier(_) => "a barrier",
+            _ => "a warp operation",
+        };
+        let line = self.code.instruction(first.block, first.place as usize).map_or(0, |i| i.line);
+        let cause = Cause::Deadlock { waiting: waiting as usize, at };
+        self.fault_in_line(first.mask.lowest().unwrap_or(0), line, cause)
+    }
+}

@@ -1,0 +1,427 @@
+//! Steps, branches, and whose turn it is.
+
+use std::ops::Range;
+
+use mock_ptx::ir::{BlockId, Guard, RegClass, Terminator};
+
+use super::code::{Line, Step};
+use super::file::SlotId;
+use super::mask::Mask;
+use super::path::{Frame, Path, State};
+use super::unit::{LaneFault, Unit};
+use crate::eval::lanes::Lanes;
+use crate::eval::single;
+use crate::eval::system::{self, System};
+use crate::fault::Cause;
+use crate::launch::job::{Halt, Progress};
+use crate::limits::{CALL_DEPTH_MAX, QUANTUM_BACK_EDGES};
+
+/// For whom a step is done.
+#[derive(Debug, Clone)]
+pub(super) struct Scope {
+    pub(super) mask: Mask,
+    /// All lanes of the unit.
+    pub(super) whole: bool,
+    /// Lanes outside of the mask keep every register.
+    pub(super) keep_all: bool,
+    pub(super) warps: Range<usize>,
+}
+
+/// Where the running path goes after a block.
+enum Onward {
+    To(BlockId),
+    Split,
+    Gone,
+}
+
+/// What the running path does next.
+enum Next {
+    Step,
+    Yield,
+}
+
+impl Unit<'_> {
+    /// Runs until all lanes have ended, or `turn_back_edges` loops have been closed.
+    ///
+    /// # Errors
+    /// A broken rule, an end of fuel, a wish to stop.
+    pub fn run(
+        &mut self,
+        turn_back_edges: u64,
+        system: &mut impl System,
+    ) -> Result<Progress, Halt> {
+        let turn_end = self.back_edges.saturating_add(turn_back_edges);
+        self.check_stop()?;
+        loop {
+            if self.path.mask.is_empty() && !self.next_path()? {
+                return Ok(Progress::Finished);
+            }
+            let before = self.back_edges;
+            self.run_path(system)?;
+            if self.back_edges > before {
+                self.check_stop()?;
+                if self.back_edges >= turn_end && !self.path.mask.is_empty() {
+                    return Ok(Progress::Unfinished);
+                }
+            }
+        }
+    }
+
+    fn check_stop(&self) -> Result<(), Halt> {
+        if (self.job.stop)() {
+            return Err(Halt::Stopped);
+        }
+        if self.job.fuel.is_some_and(|fuel| self.back_edges > fuel) {
+            return Err(Halt::OutOfFuel);
+        }
+        Ok(())
+    }
+
+    /// The running path to the end of its block, or to where it waits.
+    fn run_path(&mut self, system: &mut impl System) -> Result<(), Halt> {
+        let code = self.code;
+        let block = self.path.block;
+        self.clock += 1;
+        let Some(line) = code.blocks.get(block as usize) else {
+            return Err(self.fault_at_end((0, Cause::Trap(mock_ptx::ir::TrapKind::FellOff))));
+        };
+        let scope = self.scope(self.path.mask, false);
+        if let Next::Yield = self.run_line(line, &scope, system)? {
+            return Ok(());
+        }
+        let Some((terminator, _)) = code.terminator(block) else { return Ok(()) };
+        let onward = self.leave(terminator).map_err(|fault| self.fault_at_end(fault))?;
+        match onward {
+            Onward::To(target) => self.go(block, target),
+            Onward::Split => self.settle(block),
+            Onward::Gone => Ok(()),
+        }
+    }
+
+    fn run_line(
+        &mut self,
+        line: &Line,
+        scope: &Scope,
+        system: &mut impl System,
+    ) -> Result<Next, Halt> {
+        while let Some(guarded) = line.steps.get(self.path.place as usize) {
+            let narrow;
+            let scope = match guarded.guard {
+                None => scope,
+                Some(guard) => {
+                    let mask = self.holding(guard, &scope.mask);
+                    if mask.is_empty() {
+                        self.path.place += 1;
+                        continue;
+                    }
+                    narrow = self.scope(mask, mask != scope.mask);
+                    &narrow
+                }
+            };
+            match &guarded.step {
+                Step::Together => {
+                    if !self.together(scope)? {
+                        return Ok(Next::Yield);
+                    }
+                }
+                Step::Barrier => {
+                    if !self.arrive(scope)? {
+                        return Ok(Next::Yield);
+                    }
+                }
+                Step::Library => self.library(scope, system).map_err(|fault| self.fault(fault))?,
+                step => self.step(step, scope).map_err(|fault| self.fault(fault))?,
+            }
+            self.path.place += 1;
+        }
+        Ok(Next::Step)
+    }
+
+    pub(super) fn scope(&self, mask: Mask, keep_all: bool) -> Scope {
+        let whole = mask == self.all;
+        let warps = if whole { 0..self.extent().lanes().div_ceil(32) } else { mask.warps() };
+        Scope { mask, whole, keep_all, warps }
+    }
+
+    /// Whether lanes that do not take part still want a register.
+    #[inline]
+    pub(super) fn keeps(&self, scope: &Scope, class: RegClass, slot: SlotId) -> bool {
+        if scope.whole {
+            return false;
+        }
+        let number = self.code.live.numbering().of(class, slot as usize);
+        scope.keep_all || (!self.others.is_empty() && self.wanted.has(number))
+    }
+
+    /// A fault in the step that the running path is at.
+    pub(super) fn fault(&self, (lane, cause): LaneFault) -> Halt {
+        let instruction = self.code.instruction(self.path.block, self.path.place as usize);
+        self.fault_in_line(lane, instruction.map_or(0, |instruction| instruction.line), cause)
+    }
+
+    fn fault_at_end(&self, (lane, cause): LaneFault) -> Halt {
+        let line = self.code.terminator(self.path.block).map_or(0, |(_, line)| line);
+        self.fault_in_line(lane, line, cause)
+    }
+
+    pub(super) fn fault_in_line(&self, lane: usize, line: u32, cause: Cause) -> Halt {
+        let (block, thread) = self.thread(lane);
+        self.job.fault(block, thread, line, cause).into()
+    }
+
+    /// The operation of the running path's step, lane by lane.
+    pub(super) fn singly(&mut self, scope: &Scope) -> Result<(), LaneFault> {
+        let code = self.code;
+        let Some(instruction) = code.instruction(self.path.block, self.path.place as usize) else {
+            return Ok(());
+        };
+        for lane in scope.mask.lanes() {
+            let done = single::execute(&instruction.op, lane, self).map_err(|cause| (lane, cause))?;
+            debug_assert!(done, "{:?} is no operation of one lane", instruction.op);
+        }
+        Ok(())
+    }
+
+    fn library(&mut self, scope: &Scope, system: &mut impl System) -> Result<(), LaneFault> {
+        let code = self.code;
+        let instruction = code.instruction(self.path.block, self.path.place as usize);
+        if let Some(mock_ptx::ir::Op::Intrinsic(intrinsic)) = instruction.map(|i| &i.op) {
+            for lane in scope.mask.lanes() {
+                system::execute(intrinsic, lane, self, system).map_err(|cause| (lane, cause))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The end of a block of code.
+    fn leave(&mut self, terminator: &Terminator) -> Result<Onward, LaneFault> {
+        Ok(match terminator {
+            Terminator::Jump(to) => Onward::To(*to),
+            Terminator::Branch { condition, taken, otherwise, .. } => {
+                return Ok(self.branch(*condition, *taken, *otherwise));
+            }
+            Terminator::Switch { index, targets } => {
+                let index = *index;
+                self.split_by(|unit, lane| {
+                    let index = unit.read(lane, index);
+                    let target = usize::try_from(index).ok().and_then(|index| targets.get(index));
+                    target.copied().ok_or(Cause::NoTarget { index, targets: targets.len() })
+                })?;
+                Onward::Split
+            }
+            Terminator::Call { callee, frame_bytes, then } => {
+                let entry = self.code.kernel.function(*callee);
+                let address = callee.address();
+                let lane = self.path.mask.lowest().unwrap_or(0);
+                let entry = *entry.ok_or((lane, Cause::NoFunction { address }))?;
+                let call = (entry.frame_bytes, *frame_bytes, *then);
+                self.call(call).map_err(|cause| (lane, cause))?;
+                Onward::To(entry.entry)
+            }
+            Terminator::CallIndirect { address, frame_bytes, then } => {
+                let (address, frame_bytes, then) = (*address, *frame_bytes, *then);
+                let kernel = self.code.kernel;
+                let lane = self.path.mask.lowest().unwrap_or(0);
+                let mut largest = 0;
+                for lane in self.path.mask.lanes() {
+                    let address = self.read(lane, address);
+                    let entry = kernel.function_at(address);
+                    let entry = entry.ok_or((lane, Cause::NoFunction { address }))?;
+                    largest = largest.max(entry.frame_bytes);
+                }
+                self.call((largest, frame_bytes, then)).map_err(|cause| (lane, cause))?;
+                self.split_by(|unit, lane| {
+                    let address = unit.read(lane, address);
+                    let entry = kernel.function_at(address);
+                    entry.map(|entry| entry.entry).ok_or(Cause::NoFunction { address })
+                })?;
+                Onward::Split
+            }
+            Terminator::Return => match self.path.stack.pop() {
+                Some(Frame { then, frame }) => {
+                    self.path.frame = frame;
+                    Onward::To(then)
+                }
+                None => self.end_path(),
+            },
+            Terminator::Exit => self.end_path(),
+            Terminator::Trap(kind) => {
+                return Err((self.path.mask.lowest().unwrap_or(0), Cause::Trap(*kind)));
+            }
+        })
+    }
+
+    fn end_path(&mut self) -> Onward {
+        self.alive = self.alive.without(&self.path.mask);
+        self.path.mask = Mask::EMPTY;
+        Onward::Gone
+    }
+
+    fn call(&mut self, (callee_bytes, caller_bytes, then): (u32, u32, BlockId)) -> Result<(), Cause> {
+        let frame = self.path.frame + u64::from(caller_bytes);
+        let end = frame + u64::from(callee_bytes);
+        let depth = self.path.stack.len();
+        if depth >= CALL_DEPTH_MAX || end > self.job.local_bytes {
+            return Err(Cause::StackOverflow { depth });
+        }
+        self.local_used_bytes = self.local_used_bytes.max(end);
+        self.path.stack.push(Frame { then, frame: self.path.frame });
+        self.path.frame = frame;
+        Ok(())
+    }
+
+    fn branch(&mut self, condition: Guard, taken: BlockId, otherwise: BlockId) -> Onward {
+        let goes = self.holding(condition, &self.path.mask);
+        if goes == self.path.mask {
+            return Onward::To(taken);
+        }
+        if goes.is_empty() {
+            return Onward::To(otherwise);
+        }
+        let stays = self.path.mask.without(&goes);
+        let mut other = self.path.with(goes);
+        self.path.mask = stays;
+        (other.block, other.place) = (taken.0, 0);
+        (self.path.block, self.path.place) = (otherwise.0, 0);
+        self.others.push(other);
+        Onward::Split
+    }
+
+    /// Splits the running path by where each lane goes.
+    fn split_by(
+        &mut self,
+        target: impl Fn(&Self, usize) -> Result<BlockId, Cause>,
+    ) -> Result<(), LaneFault> {
+        let mut parts: Vec<(BlockId, Mask)> = Vec::new();
+        for lane in self.path.mask.lanes() {
+            let to = target(self, lane).map_err(|cause| (lane, cause))?;
+            match parts.iter_mut().find(|(other, _)| *other == to) {
+                Some((_, mask)) => mask.add(lane),
+                None => {
+                    let mut mask = Mask::EMPTY;
+                    mask.add(lane);
+                    parts.push((to, mask));
+                }
+            }
+        }
+        for (to, mask) in parts {
+            let mut part = self.path.with(mask);
+            (part.block, part.place) = (to.0, 0);
+            self.others.push(part);
+        }
+        self.path.mask = Mask::EMPTY;
+        Ok(())
+    }
+
+    /// The running path goes on at `target`.
+    #[inline]
+    fn go(&mut self, from: u32, BlockId(target): BlockId) -> Result<(), Halt> {
+        (self.path.block, self.path.place) = (target, 0);
+        if target <= from {
+            self.back_edges += 1;
+            self.path_back_edges += 1;
+        }
+        if self.others.is_empty() { Ok(()) } else { self.choose() }
+    }
+
+    /// After a split: joins what meets, and lets the right one run.
+    fn settle(&mut self, from: u32) -> Result<(), Halt> {
+        self.back_edges += 1;
+        let _ = from;
+        self.path_back_edges += 1;
+        if self.path.mask.is_empty() {
+            return if self.next_path()? { Ok(()) } else { Ok(()) };
+        }
+        self.choose()
+    }
+
+    /// The running path has just come to a block's start, and others exist: who runs?
+    fn choose(&mut self) -> Result<(), Halt> {
+        self.join_those_here();
+        if self.others.is_empty() {
+            return Ok(());
+        }
+        if self.path_back_edges >= QUANTUM_BACK_EDGES {
+            return self.rotate();
+        }
+        let first = self.others.iter().position(|other| {
+            other.state == State::Ready && !self.pinned && other.order() < self.path.order()
+        });
+        if first.is_some() {
+            let path = std::mem::replace(&mut self.path, Path::entry(Mask::EMPTY));
+            self.others.push(path);
+            self.next_path()?;
+        } else {
+            self.want();
+        }
+        Ok(())
+    }
+
+    /// Joins to the running path whoever stands at the same place.
+    fn join_those_here(&mut self) {
+        let mut i = 0;
+        while i < self.others.len() {
+            if self.others[i].state == State::Ready && self.others[i].meets(&self.path) {
+                let other = self.others.swap_remove(i);
+                self.path.mask = self.path.mask.or(&other.mask);
+            } else {
+                i += 1;
+            }
+        }
+    }
+
+    /// A turn is over: the path that has waited longest runs, and is not interrupted for a turn.
+    fn rotate(&mut self) -> Result<(), Halt> {
+        self.turn += 1;
+        self.path.stamp = self.turn;
+        let longest = self
+            .others
+            .iter()
+            .enumerate()
+            .filter(|(_, other)| other.state == State::Ready)
+            .min_by_key(|(_, other)| other.stamp)
+            .map(|(i, _)| i);
+        self.path_back_edges = 0;
+        if let Some(i) = longest {
+            std::mem::swap(&mut self.path, &mut self.others[i]);
+            self.pinned = true;
+            self.join_those_here();
+        } else {
+            self.pinned = false;
+        }
+        self.want();
+        Ok(())
+    }
+
+    /// The running path is gone or waits: the first that is ready runs. False where no lane is left.
+    pub(super) fn next_path(&mut self) -> Result<bool, Halt> {
+        self.release()?;
+        let first = self
+            .others
+            .iter()
+            .enumerate()
+            .filter(|(_, other)| other.state == State::Ready)
+            .min_by_key(|(_, other)| other.order())
+            .map(|(i, _)| i);
+        self.pinned = false;
+        self.path_back_edges = 0;
+        match first {
+            Some(i) => {
+                self.path = self.others.swap_remove(i);
+                self.join_those_here();
+                self.want();
+                Ok(true)
+            }
+            None if self.others.is_empty() => Ok(false),
+            None => Err(self.deadlock()),
+        }
+    }
+
+    /// Finds what those that do not run still want.
+    pub(super) fn want(&mut self) {
+        self.wanted.clear();
+        for other in &self.others {
+            self.code.live.join_at(other.block, other.place, &mut self.wanted);
+        }
+    }
+}

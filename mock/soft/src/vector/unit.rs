@@ -1,0 +1,266 @@
+//! The state of one unit: a block, or several blocks side by side, in lockstep.
+
+use mock_ptx::ir::{GlobalId, Guard, Reg, RegClass, Space, SpecialRegister};
+
+use super::code::Code;
+use super::file::File;
+use super::live::Registers;
+use super::mask::Mask;
+use super::path::Path;
+use super::shape::Extent;
+use crate::eval::lanes::Lanes;
+use crate::fault::Cause;
+use crate::launch::barrier::Barrier;
+use crate::launch::grid;
+use crate::launch::job::{self, Job};
+use crate::limits::{BARRIERS, WARP_LANES};
+use crate::memory::{Access, AccessError, Place};
+use crate::raw::{Isa, Region};
+
+/// One or several blocks with all their lanes.
+#[derive(Debug)]
+pub struct Unit<'a> {
+    pub(super) job: &'a Job<'a>,
+    pub(super) code: &'a Code<'a>,
+    pub(super) isa: Isa,
+    /// The first block's place in the grid; the others follow along x.
+    pub(super) first: [u32; 3],
+    /// Lanes of one block.
+    pub(super) threads: usize,
+    pub(super) all: Mask,
+    pub(super) alive: Mask,
+    pub(super) file16: File<u16>,
+    pub(super) file32: File<u32>,
+    pub(super) file64: File<u64>,
+    pub(super) predicates: Vec<Mask>,
+    /// The path that runs.
+    pub(super) path: Path,
+    /// Those that do not.
+    pub(super) others: Vec<Path>,
+    /// What those still want.
+    pub(super) wanted: Registers,
+    pub(super) shared: Region,
+    pub(super) local: Region,
+    /// Lanes that local memory is interleaved for.
+    pub(super) local_lanes: usize,
+    /// Local memory that has been used, and must be zero for the next block.
+    pub(super) local_used_bytes: u64,
+    pub(super) barriers: [Barrier; BARRIERS],
+    pub(super) clock: u64,
+    pub(super) back_edges: u64,
+    /// Since this path began to run.
+    pub(super) path_back_edges: u32,
+    /// Where the last access to device memory landed.
+    pub(super) last_entry: usize,
+}
+
+impl<'a> Unit<'a> {
+    /// Room for units of up to `blocks` blocks; none where the host has no memory for it.
+    #[must_use]
+    pub fn new(job: &'a Job<'a>, code: &'a Code<'a>, isa: Isa, blocks: u32) -> Option<Self> {
+        let threads = job.threads();
+        let lanes = threads * blocks as usize;
+        let warps = lanes.div_ceil(WARP_LANES);
+        let counts = code.kernel.registers;
+        let registers = |class| counts.of(class) as usize;
+        let local_lanes = warps * WARP_LANES;
+        Some(Self {
+            job,
+            code,
+            isa,
+            first: [0; 3],
+            threads,
+            all: Mask::EMPTY,
+            alive: Mask::EMPTY,
+            file16: File::new(registers(RegClass::B16), &code.constants16, warps),
+            file32: File::new(registers(RegClass::B32), &code.constants32, warps),
+            file64: File::new(registers(RegClass::B64), &code.constants64, warps),
+            predicates: vec![Mask::EMPTY; registers(RegClass::Predicate)],
+            path: Path::entry(Mask::EMPTY),
+            others: Vec::new(),
+            wanted: Registers::empty(code.live.numbering().count()),
+            shared: Region::zeroed(job.shared_bytes.into())?,
+            local: Region::zeroed(job.local_bytes.next_multiple_of(8) * local_lanes as u64)?,
+            local_lanes,
+            local_used_bytes: 0,
+            barriers: [Barrier::default(); BARRIERS],
+            clock: 0,
+            back_edges: 0,
+            path_back_edges: 0,
+            last_entry: 0,
+        })
+    }
+
+    /// Begins with `blocks` blocks from `first` on, along x.
+    pub fn start(&mut self, first: [u32; 3], blocks: u32) {
+        let [x, y, z] = self.job.block;
+        let extent = Extent(if blocks > 1 { [x, y * z, blocks] } else { [x, y, z] });
+        let counts = self.code.kernel.registers;
+        self.first = first;
+        self.all = Mask::first(extent.lanes());
+        self.alive = self.all;
+        self.file16.restart(extent, counts.b16 as usize);
+        self.file32.restart(extent, counts.b32 as usize);
+        self.file64.restart(extent, counts.b64 as usize);
+        self.predicates.fill(Mask::EMPTY);
+        self.path = Path::entry(self.all);
+        self.others.clear();
+        self.shared.clear(self.shared.bytes());
+        self.local.clear(self.local_used_bytes.next_multiple_of(4) * self.local_lanes as u64);
+        self.local_used_bytes = self.code.kernel.frame_bytes.into();
+        self.barriers = [Barrier::default(); BARRIERS];
+        (self.clock, self.back_edges, self.path_back_edges) = (0, 0, 0);
+    }
+
+    /// How the lanes lie.
+    #[inline]
+    pub(super) const fn extent(&self) -> Extent {
+        self.file32.extent()
+    }
+
+    /// The block of a lane, and its number there.
+    #[inline]
+    pub(super) const fn thread(&self, lane: usize) -> ([u32; 3], usize) {
+        let [x, y, z] = self.first;
+        ([x + (lane / self.threads) as u32, y, z], lane % self.threads)
+    }
+
+    /// The lanes for which a condition holds, of those in `mask`.
+    #[inline]
+    pub(super) fn holding(&self, guard: Guard, mask: &Mask) -> Mask {
+        let words = &self.predicates[guard.predicate.index()];
+        if guard.negated { mask.without(words) } else { mask.and(words) }
+    }
+
+    fn window(
+        &self,
+        lane: usize,
+        space: Space,
+        address: u64,
+        bytes: u32,
+        access: Access,
+    ) -> Result<Place<'_>, AccessError> {
+        let (space, address) = job::resolve(space, address);
+        if space != Space::Local {
+            return self.job.place(space, address, bytes.into(), access, &self.shared);
+        }
+        job::check("local", self.job.local_bytes, address, bytes.into(), access)?;
+        Ok(Place { region: &self.local, offset: self.local_offset(lane, address) })
+    }
+
+    /// Local memory lies word by word, the words of all lanes side by side.
+    #[inline]
+    pub(super) const fn local_offset(&self, lane: usize, address: u64) -> u64 {
+        (address / 4 * self.local_lanes as u64 + lane as u64) * 4 + address % 4
+    }
+
+    const fn is_local(space: Space, address: u64) -> bool {
+        matches!(job::resolve(space, address).0, Space::Local)
+    }
+
+    /// The linear index of a lane's block in the grid.
+    pub(super) fn block_index(&self) -> u64 {
+        let [x, y, z] = self.first.map(u64::from);
+        let [nx, ny, _] = self.job.grid.map(u64::from);
+        x + nx * (y + ny * z)
+    }
+}
+
+impl Lanes for Unit<'_> {
+    fn register(&self, lane: usize, reg: Reg) -> u64 {
+        let slot = reg.index() as u32;
+        match reg.class() {
+            RegClass::Predicate => u64::from(self.predicates[reg.index()].has(lane)),
+            RegClass::B16 => self.file16.lane(slot, lane).into(),
+            RegClass::B32 => self.file32.lane(slot, lane).into(),
+            RegClass::B64 => self.file64.lane(slot, lane),
+        }
+    }
+
+    fn set_register(&mut self, lane: usize, reg: Reg, bits: u64) {
+        let slot = reg.index() as u32;
+        match reg.class() {
+            RegClass::Predicate => self.predicates[reg.index()].set(lane, bits & 1 == 1),
+            RegClass::B16 => self.file16.set_lane(slot, lane, bits as u16),
+            RegClass::B32 => self.file32.set_lane(slot, lane, bits as u32),
+            RegClass::B64 => self.file64.set_lane(slot, lane, bits),
+        }
+    }
+
+    fn special(&self, lane: usize, register: SpecialRegister) -> u64 {
+        let (block, thread) = self.thread(lane);
+        self.job.special(register, block, thread, self.clock)
+    }
+
+    fn symbol(&self, id: GlobalId) -> u64 {
+        self.job.symbols.get(id.index()).copied().unwrap_or(0)
+    }
+
+    fn frame(&self, _lane: usize) -> u64 {
+        self.path.frame
+    }
+
+    fn load(&mut self, lane: usize, space: Space, address: u64, bytes: u32) -> Result<u64, Cause> {
+        let Place { region, offset } = self.window(lane, space, address, bytes, Access::Load)?;
+        Ok(match bytes {
+            1 => region.load::<u8>(offset).into(),
+            2 => region.load::<u16>(offset).into(),
+            4 => region.load::<u32>(offset).into(),
+            _ if Self::is_local(space, address) => {
+                let high = offset + 4 * self.local_lanes as u64;
+                u64::from(region.load::<u32>(offset)) | u64::from(region.load::<u32>(high)) << 32
+            }
+            _ => region.load::<u64>(offset),
+        })
+    }
+
+    fn store(
+        &mut self,
+        lane: usize,
+        space: Space,
+        address: u64,
+        bytes: u32,
+        value: u64,
+    ) -> Result<(), Cause> {
+        let Place { region, offset } = self.window(lane, space, address, bytes, Access::Store)?;
+        match bytes {
+            1 => region.store(offset, value as u8),
+            2 => region.store(offset, value as u16),
+            4 => region.store(offset, value as u32),
+            _ if Self::is_local(space, address) => {
+                region.store(offset, value as u32);
+                region.store(offset + 4 * self.local_lanes as u64, (value >> 32) as u32);
+            }
+            _ => region.store(offset, value),
+        }
+        Ok(())
+    }
+
+    fn update(
+        &mut self,
+        lane: usize,
+        space: Space,
+        address: u64,
+        bytes: u32,
+        new: &mut dyn FnMut(u64) -> u64,
+    ) -> Result<u64, Cause> {
+        let place = self.window(lane, space, address, bytes, Access::Atomic)?;
+        let (real, _) = job::resolve(space, address);
+        if real == Space::Global {
+            return Ok(place.update(bytes, new));
+        }
+        // Nobody else reaches this unit's own memory.
+        let old = self.load(lane, space, address, bytes)?;
+        self.store(lane, space, address, bytes, new(old))?;
+        Ok(old)
+    }
+}
+
+/// A fault in one lane.
+pub(super) type LaneFault = (usize, Cause);
+
+/// The coordinates of a lane's block.
+#[must_use]
+pub(super) fn block_at(index: u64, extent: [u32; 3]) -> [u32; 3] {
+    grid::coordinates(index, extent)
+}
