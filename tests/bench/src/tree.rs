@@ -1,0 +1,147 @@
+//! The tree that our server serves here: a small file and a large one, in memory. As little as can be, for what is
+//! measured is the way to it.
+
+use std::sync::{Arc, Mutex};
+
+use secure9p::{
+    Bytes, Errno, Name, Qid, Reply, Request, ServerLimits, ServerSession, message::Attributes,
+};
+use secure9p_tokio::{Closed, ConnectRefused, Connection, Peer, Service, Wake};
+
+/// Length of the small file.
+pub(crate) const SMALL_BYTES: usize = 64;
+
+/// Length of the large one.
+pub(crate) const LARGE_BYTES: usize = 8 << 20;
+
+/// What a fid stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Node {
+    Root,
+    Small,
+    Large,
+}
+
+/// The two files.
+pub(crate) struct Tree {
+    small: Arc<[u8]>,
+    large: Vec<u8>,
+}
+
+impl Tree {
+    pub(crate) fn new() -> Self {
+        Self { small: vec![7; SMALL_BYTES].into(), large: vec![7; LARGE_BYTES] }
+    }
+
+    fn handle(&mut self, request: Request<Node>) -> Result<Reply<Node>, Errno> {
+        match request {
+            Request::Attach { .. } => Ok(Reply::Attach { node: Node::Root, qid: qid(Node::Root) }),
+            Request::Walk { from, names } => walk(from, &names),
+            Request::Open { node, .. } => Ok(Reply::Open { node, qid: qid(node), iounit: 0 }),
+            Request::Read { node, offset, count } => self.read(node, offset, count),
+            Request::Write { node: Node::Large, offset, data } => self.write(offset, &data),
+            Request::Getattr { node } => Ok(Reply::Getattr { attributes: attributes(node) }),
+            Request::Clunk { .. } => Ok(Reply::Done),
+            _ => Err(Errno::EPERM),
+        }
+    }
+
+    fn read(&self, node: Node, offset: u64, count: u32) -> Result<Reply<Node>, Errno> {
+        let offset = usize::try_from(offset).map_err(|_| Errno::EINVAL)?;
+        let end = offset + count as usize;
+        match node {
+            Node::Root => Err(Errno::EISDIR),
+            Node::Small => Ok(Reply::Read(Bytes::Shared(Arc::clone(&self.small), offset..end))),
+            Node::Large => {
+                let end = end.min(self.large.len());
+                let data = self.large.get(offset..end).unwrap_or_default();
+                Ok(Reply::Read(Bytes::Owned(data.to_vec())))
+            }
+        }
+    }
+
+    fn write(&mut self, offset: u64, data: &[u8]) -> Result<Reply<Node>, Errno> {
+        let offset = usize::try_from(offset).map_err(|_| Errno::EINVAL)?;
+        let place = self.large.get_mut(offset..offset + data.len()).ok_or(Errno::EFBIG)?;
+        place.copy_from_slice(data);
+        let count = u32::try_from(data.len()).map_err(|_| Errno::EFBIG)?;
+        Ok(Reply::Write { count })
+    }
+}
+
+fn walk(from: Node, names: &[Name]) -> Result<Reply<Node>, Errno> {
+    let node = match names {
+        [] => from,
+        [name] if name.as_str() == "small" => Node::Small,
+        [name] if name.as_str() == "large" => Node::Large,
+        _ => return Err(Errno::ENOENT),
+    };
+    Ok(Reply::Walk { qids: names.iter().map(|_| qid(node)).collect(), node: Some(node) })
+}
+
+fn qid(node: Node) -> Qid {
+    match node {
+        Node::Root => Qid::directory(0),
+        Node::Small => Qid::file(1),
+        Node::Large => Qid::file(2),
+    }
+}
+
+fn attributes(node: Node) -> Attributes {
+    Attributes::synthetic(qid(node), Attributes::MODE_FILE | 0o644)
+}
+
+/// Serves one tree to everyone.
+pub(crate) struct Trees(pub(crate) Arc<Mutex<Tree>>);
+
+pub(crate) struct TreeConnection {
+    session: ServerSession<Node>,
+    tree: Arc<Mutex<Tree>>,
+}
+
+impl Service for Trees {
+    type Connection = TreeConnection;
+
+    fn connect(&self, _peer: Peer, _wake: Wake) -> Result<TreeConnection, ConnectRefused> {
+        let session = ServerSession::new(ServerLimits::default());
+        Ok(TreeConnection { session, tree: Arc::clone(&self.0) })
+    }
+}
+
+impl TreeConnection {
+    fn answer(&mut self) {
+        let mut tree = self.tree.lock().expect("no answer panics");
+        while let Some((owed, request)) = self.session.poll_request() {
+            self.session.answer(owed, tree.handle(request));
+        }
+        while self.session.poll_released().is_some() {}
+    }
+}
+
+impl Connection for TreeConnection {
+    fn receive(&mut self, bytes: &[u8]) -> Result<(), Closed> {
+        let outcome = self.session.receive(bytes);
+        self.answer();
+        outcome.map_err(|violation| Closed { why: violation.to_string() })
+    }
+
+    fn transmit(&mut self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.session.transmit());
+        if !out.is_empty() {
+            self.session.sent(out.len());
+            self.answer();
+        }
+    }
+
+    fn wants_read(&self) -> bool {
+        self.session.wants_read()
+    }
+
+    fn is_attached(&self) -> bool {
+        self.session.fids() > 0
+    }
+
+    fn is_idle(&self) -> bool {
+        self.session.requests() == 0 && self.session.transmit().is_empty()
+    }
+}
