@@ -155,8 +155,11 @@ impl<C: Connection> Conversation<C> {
         }
     }
 
-    /// `Ready` once the peer has taken every reply there is.
+    /// `Ready` once the peer has taken every reply there is. After the farewell there are none.
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Turn {
+        if matches!(self.phase, Phase::Lingering { .. }) {
+            return Ok(Poll::Ready(()));
+        }
         loop {
             let mut unsent = match self.unsent.take() {
                 Some(unsent) => unsent,

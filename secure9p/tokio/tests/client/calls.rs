@@ -55,6 +55,29 @@ async fn a_bound_on_calls_makes_callers_wait_not_fail() {
     assert_eq!(toy.live_nodes(), 1);
 }
 
+/// Proves PIPE-19, PIPE-20.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_threads_share_one_connection() {
+    let options = ConnectOptions { calls_max: 8, ..ConnectOptions::default() };
+    let (_toy, root) = attached(options).await;
+    let mut working = JoinSet::new();
+    for worker in 0..8 {
+        let root = root.clone();
+        working.spawn(async move {
+            for round in 0..20 {
+                let (path, data) = (format!("/dir/{worker}"), format!("{worker} {round}"));
+                root.put(&path, data.as_bytes()).await.unwrap();
+                assert_eq!(root.read(&path).await.unwrap(), data.as_bytes());
+                // given up at some moment or other
+                drop(tokio::time::timeout(Duration::ZERO, root.read("/big")).await);
+                root.remove(&path).await.unwrap();
+            }
+        });
+    }
+    working.join_all().await;
+    assert_eq!(root.list("/dir").await.unwrap().len(), 3);
+}
+
 /// Proves PIPE-21.
 #[tokio::test(start_paused = true)]
 async fn a_call_that_is_given_up_is_flushed_and_its_fid_is_not_lost() {

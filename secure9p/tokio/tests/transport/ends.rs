@@ -114,3 +114,22 @@ async fn a_service_can_close_a_connection_through_another_s_doing() {
     second.expect("here\n").await;
     wake.close("again, to no effect");
 }
+
+/// Proves PIPE-13.
+#[tokio::test(start_paused = true)]
+async fn a_ring_after_the_farewell_does_no_harm() {
+    let hive = Arc::<Hive>::default();
+    let (_server, dialer) = embedded(&hive, Limits::default());
+    let mut peer = dialled(&dialer).await;
+    peer.attach().await;
+    peer.send("owe\n").await;
+    tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    hive.wakes.lock().unwrap()[0].close("kill worker-7");
+    assert_eq!(peer.rest().await, b"");
+    hive.pay();
+    tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    assert_eq!(hive.open_count(), 1, "it still waits for the peer's farewell");
+    drop(peer);
+    tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    assert_eq!(hive.open_count(), 0);
+}
