@@ -142,3 +142,23 @@ impl Default for ClientLimits {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_msize_is_between_its_bounds() {
+        assert_eq!(Msize::new(511), None);
+        assert_eq!(Msize::new(MSIZE_MAX + 1), None);
+        assert_eq!(Msize::clamped(0), Msize::MIN);
+        assert_eq!(Msize::clamped(u32::MAX), Msize::MAX);
+        assert_eq!(Msize::new(8192), Some(Msize::DEFAULT));
+    }
+
+    #[test]
+    fn data_and_what_surrounds_it_fill_a_frame_exactly() {
+        assert_eq!(Msize::DEFAULT.read_bytes_max(), 8181);
+        assert_eq!(Msize::DEFAULT.write_bytes_max(), 8169);
+    }
+}

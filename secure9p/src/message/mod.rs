@@ -181,11 +181,21 @@ messages! {
 }
 
 impl Tmessage {
-    const WANT: &'static str = "a T-message";
+    /// A type that the dialect does not have. T-messages are even: the peer may mean well, and can be answered.
+    fn foreign(kind: u8, tag: Tag) -> Undecodable {
+        if kind.is_multiple_of(2) {
+            return Undecodable::Refused { tag, kind, errno: Errno::EOPNOTSUPP };
+        }
+        Violation::Foreign { kind, name: name_of(kind), want: "a T-message" }.into()
+    }
 }
 
 impl Rmessage {
-    const WANT: &'static str = "an R-message of the agreed dialect";
+    /// A type that the dialect does not have: nobody asked for it.
+    fn foreign(kind: u8, _: Tag) -> Undecodable {
+        let want = "an R-message of the agreed dialect";
+        Violation::Foreign { kind, name: name_of(kind), want }.into()
+    }
 
     /// A refusal as an errno, anything else as it is.
     ///
@@ -246,16 +256,6 @@ pub enum Undecodable {
         /// The answer.
         errno: Errno,
     },
-}
-
-impl Undecodable {
-    /// A type that the dialect does not have in this direction. T-messages are even: one of them can still be answered.
-    fn foreign(kind: u8, tag: Tag, want: &'static str) -> Self {
-        if want == Tmessage::WANT && kind.is_multiple_of(2) {
-            return Self::Refused { tag, kind, errno: Errno::EOPNOTSUPP };
-        }
-        Violation::Foreign { kind, name: name_of(kind), want }.into()
-    }
 }
 
 /// The name of a type[1] in either direction.

@@ -95,7 +95,7 @@ macro_rules! messages {
                             (Self::$Variant { $($field),* }, $name)
                         }
                     )*
-                    _ => return Err(Undecodable::foreign(kind, tag, Self::WANT)),
+                    _ => return Err(Self::foreign(kind, tag)),
                 };
                 match (from.left_bytes(), from.refusal()) {
                     (0, None) => Ok((tag, message)),

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     bytes::Bytes,
+    dialect::Dialect,
     errno::Errno,
     ids::{Fid, Qid},
     message::{Attributes, DirectoryEntry, Rmessage, Stat},
@@ -142,15 +143,15 @@ impl<N: Clone> ServerSession<N> {
 
     fn opened(&self, qid: Qid, iounit: u32) -> Rmessage {
         match self.dialect() {
-            crate::Dialect::Linux => Rmessage::Lopen { qid, iounit },
-            crate::Dialect::Plan9 => Rmessage::Open { qid, iounit },
+            Dialect::Linux => Rmessage::Lopen { qid, iounit },
+            Dialect::Plan9 => Rmessage::Open { qid, iounit },
         }
     }
 
     fn created(&self, qid: Qid, iounit: u32) -> Rmessage {
         match self.dialect() {
-            crate::Dialect::Linux => Rmessage::Lcreate { qid, iounit },
-            crate::Dialect::Plan9 => Rmessage::Create { qid, iounit },
+            Dialect::Linux => Rmessage::Lcreate { qid, iounit },
+            Dialect::Plan9 => Rmessage::Create { qid, iounit },
         }
     }
 

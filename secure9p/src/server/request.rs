@@ -2,6 +2,10 @@
 //!
 //! Knows no wire form and no fid numbers: the session has already turned every fid into the node `N` that the
 //! namespace handed out for it, checked that the fid is in the right state, and bounded every count.
+//!
+//! A node is the session's from the reply that hands it over until it comes back, once: in [`Request::Clunk`] or [`Request::Remove`], in an
+//! [`Request::Open`] or [`Request::Create`] that is answered with another in its place (one that is refused leaves it where it was), or from
+//! [`super::ServerSession::poll_released`]. Requests hold clones, and may reach the tree after the clunk of the fid they came from.
 
 #![allow(
     missing_docs,
@@ -26,7 +30,7 @@ pub enum Request<N> {
     /// Tattach. The session has refused a fid in use and any afid already.
     Attach { uname: String, aname: String, n_uname: u32 },
     /// Twalk of one or more names. A zero-name walk (a clone) arrives as one with no names: answer with a node
-    /// that can be used, and released, independently of `from`.
+    /// that can be used, and released, independently of `from`. `from` may be open; what is walked to is not.
     Walk { from: N, names: Vec<Name> },
     /// Tlopen or Topen.
     Open { node: N, flags: OpenFlags },

@@ -109,3 +109,49 @@ pub fn parse(line: &str) -> Result<(Tag, Message), NotALine> {
     words.end()?;
     Ok((tag, message))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::string::ToString;
+
+    use super::*;
+
+    fn refusal(line: &str) -> String {
+        parse(line).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_line_that_is_none_says_where_and_what_was_wanted() {
+        assert_eq!(refusal(""), "column 1: the line ends, want a word");
+        assert_eq!(refusal("Thello tag 1"), "column 1: found 'Thello', want the name of a message");
+        assert_eq!(refusal("Tclunk tag x fid 1"), "column 12: found 'x', want a number that fits");
+        assert_eq!(refusal("Tclunk tag 1 fid"), "column 17: the line ends, want a word");
+        assert_eq!(refusal("Tclunk tag 1 fod 1"), "column 14: found 'fod', want 'fid'");
+        assert_eq!(
+            refusal("Tclunk tag 1 fid 1 2"),
+            "column 20: found '2', want the end of the line"
+        );
+        assert_eq!(
+            refusal("Tread tag 1 fid 1 offset 0 count 4294967296"),
+            "column 34: found '4294967296', want a number that fits"
+        );
+        assert_eq!(
+            refusal("Rread tag 1 count 3 'no'"),
+            "column 13: found 'count', want the count of the data"
+        );
+        assert_eq!(
+            refusal("Twalk tag 1 fid 0 newfid 1 nwname 1 gpu"),
+            "column 37: found 'gpu', want text in quotes"
+        );
+    }
+
+    #[test]
+    fn numbers_with_a_name_are_written_by_name_and_read_either_way() {
+        let line = "Tattach tag 1 fid 0 afid NOFID uname '' aname '' n_uname NONUNAME";
+        let number = "Tattach tag 1 fid 0 afid 4294967295 uname '' aname '' n_uname 4294967295";
+        let (tag, message) = parse(number).unwrap();
+        assert_eq!(print(tag, &message), line);
+        assert_eq!(parse(line), Ok((tag, message)));
+        assert_eq!(parse("Rlerror tag 1 ecode 2"), parse("Rlerror tag 1 ecode ENOENT"));
+    }
+}
