@@ -16,14 +16,9 @@ fn main() {
     for jobs in [100, 1_000, 10_000, 100_000] {
         let mut samples = samples(&mut Crowd::new(jobs));
         samples.sort_unstable();
-        let at = |share: f64| micros(samples[((SAMPLES - 1) as f64 * share) as usize]);
-        println!(
-            "{jobs:>10} {:>8.2} {:>8.2} {:>8.2} {:>8.2}",
-            at(0.5),
-            at(0.99),
-            at(0.999),
-            at(1.0)
-        );
+        let at = |per_mille: usize| micros(samples[(SAMPLES - 1) * per_mille / 1000]);
+        let [p50, p99, p999, max] = [at(500), at(990), at(999), at(1000)];
+        println!("{jobs:>10} {p50:>8.2} {p99:>8.2} {p999:>8.2} {max:>8.2}");
     }
 }
 
