@@ -2,6 +2,8 @@
 //!
 //! Knows no configuration files: shells fill these in.
 
+use crate::{dialect::Dialect, ids::Qid};
+
 /// Longest name in a directory.
 pub const NAME_BYTES_MAX: usize = 255;
 /// Most names in one Twalk (walk(5)).
@@ -31,8 +33,8 @@ pub const QUIET_ROUNDS_MAX: u8 = 4;
 /// How many messages a session remembers for the log line of a violation.
 pub const GLIMPSES_MAX: usize = 8;
 
-const LONGEST_ENTRY_BYTES: usize = crate::ids::Qid::WIRE_BYTES + 8 + 1 + 2 + NAME_BYTES_MAX;
-const LONGEST_RWALK_BYTES: usize = HEADER_BYTES + 2 + WALK_NAMES_MAX * crate::ids::Qid::WIRE_BYTES;
+const LONGEST_ENTRY_BYTES: usize = Qid::WIRE_BYTES + 8 + 1 + 2 + NAME_BYTES_MAX;
+const LONGEST_RWALK_BYTES: usize = HEADER_BYTES + 2 + WALK_NAMES_MAX * Qid::WIRE_BYTES;
 const RGETATTR_BYTES: usize = HEADER_BYTES + 153;
 const _: () = assert!(READ_OVERHEAD_BYTES as usize + LONGEST_ENTRY_BYTES <= MSIZE_MIN as usize);
 const _: () = assert!(LONGEST_RWALK_BYTES <= MSIZE_MIN as usize);
@@ -104,15 +106,25 @@ pub struct ServerLimits {
     pub transmit_bytes_max: usize,
 }
 
+impl ServerLimits {
+    /// What a server takes unless it is told otherwise.
+    pub const DEFAULT: Self = Self {
+        msize_max: Msize::MAX,
+        fids_max: 4096,
+        requests_max: 1024,
+        held_bytes_max: 2 * MSIZE_MAX as usize,
+        transmit_bytes_max: 4 * MSIZE_MAX as usize,
+    };
+}
+
+// A frame of the greatest length is held whole, and its answer has room; tags do not run out before requests do.
+const _: () = assert!(ServerLimits::DEFAULT.held_bytes_max >= MSIZE_MAX as usize);
+const _: () = assert!(ServerLimits::DEFAULT.transmit_bytes_max >= MSIZE_MAX as usize);
+const _: () = assert!(2 * ServerLimits::DEFAULT.requests_max < u16::MAX as usize);
+
 impl Default for ServerLimits {
     fn default() -> Self {
-        Self {
-            msize_max: Msize::MAX,
-            fids_max: 4096,
-            requests_max: 1024,
-            held_bytes_max: 2 * MSIZE_MAX as usize,
-            transmit_bytes_max: 4 * MSIZE_MAX as usize,
-        }
+        Self::DEFAULT
     }
 }
 
@@ -122,7 +134,7 @@ pub struct ClientLimits {
     /// Longest frame we offer.
     pub msize: Msize,
     /// The dialect we ask for.
-    pub dialect: crate::dialect::Dialect,
+    pub dialect: Dialect,
     /// Most calls in flight, cancelled ones included until the server has let go of them.
     pub calls_max: usize,
     /// Most fids.
@@ -131,15 +143,25 @@ pub struct ClientLimits {
     pub transmit_bytes_max: usize,
 }
 
+impl ClientLimits {
+    /// What a client asks for unless it is told otherwise.
+    pub const DEFAULT: Self = Self {
+        msize: Msize::DEFAULT,
+        dialect: Dialect::Linux,
+        calls_max: 256,
+        fids_max: 4096,
+        transmit_bytes_max: 4 * MSIZE_MAX as usize,
+    };
+}
+
+// Our clients do not ask more of our servers than these take; each call may have its Tflush.
+const _: () = assert!(ClientLimits::DEFAULT.calls_max <= ServerLimits::DEFAULT.requests_max);
+const _: () = assert!(ClientLimits::DEFAULT.fids_max <= ServerLimits::DEFAULT.fids_max);
+const _: () = assert!(2 * ClientLimits::DEFAULT.calls_max < u16::MAX as usize);
+
 impl Default for ClientLimits {
     fn default() -> Self {
-        Self {
-            msize: Msize::DEFAULT,
-            dialect: crate::dialect::Dialect::Linux,
-            calls_max: 256,
-            fids_max: 4096,
-            transmit_bytes_max: 4 * MSIZE_MAX as usize,
-        }
+        Self::DEFAULT
     }
 }
 

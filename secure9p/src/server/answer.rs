@@ -245,7 +245,8 @@ fn done(duty: &Duty) -> Option<Rmessage> {
     })
 }
 
-/// As many whole entries as fit into `count` bytes. Not even one: EINVAL, because nothing would mean the end.
+/// As many whole entries as fit into `count` bytes. Not even one: EINVAL, because nothing would mean the end to all but those who
+/// ask for nothing.
 fn cut<T>(mut entries: Vec<T>, count: u32, bytes: impl Fn(&T) -> usize) -> Result<Vec<T>, Errno> {
     let mut room = count as usize;
     let fitting = entries.iter().take_while(|entry| {
@@ -254,7 +255,7 @@ fn cut<T>(mut entries: Vec<T>, count: u32, bytes: impl Fn(&T) -> usize) -> Resul
         left.is_some()
     });
     let fitting = fitting.count();
-    if fitting == 0 && !entries.is_empty() {
+    if fitting == 0 && !entries.is_empty() && count > 0 {
         return Err(Errno::EINVAL);
     }
     entries.truncate(fitting);
