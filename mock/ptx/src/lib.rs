@@ -12,6 +12,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod conformance;
 mod error;
 mod flow;
 pub mod ir;

@@ -35,6 +35,7 @@ fn exists(op: AtomicOp, ty: Type) -> bool {
         AtomicOp::Add => {
             INTEGERS.contains(&ty) || HALVES.contains(&ty) || matches!(ty, Type::F32 | Type::F64)
         }
+        // halves only as vectors, but there is no harm in one
         AtomicOp::Min | AtomicOp::Max => INTEGERS.contains(&ty) || HALVES.contains(&ty),
         AtomicOp::And | AtomicOp::Or | AtomicOp::Xor => matches!(ty, Type::B32 | Type::B64),
         AtomicOp::Increment | AtomicOp::Decrement => ty == Type::U32,
