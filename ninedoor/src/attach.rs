@@ -55,8 +55,7 @@ impl Server {
                 let root = self.local(self.tree.root(), &caller).ok_or(Errno::EIO)?;
                 let qid = self.qid_of(&root);
                 let attachment = self.attachments.add(attachment);
-                self.attachments.hold(attachment);
-                let node = connection.fids.insert(Fid::new(attachment, root));
+                let node = self.new_fid(connection, attachment, root);
                 Ok(Turn::Reply(Reply::Attach { node, qid }))
             }
             Err(refusal) => {

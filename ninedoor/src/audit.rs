@@ -80,7 +80,7 @@ impl Line {
     /// What was written, word for word, as far as a log may show it.
     pub(crate) fn quoting(mut self, written: &[u8]) -> Self {
         let text = String::from_utf8_lossy(written);
-        let _ = write!(self.rest, " line={:?}", struck(&shortened(&text, LOG_LINE_BYTES_MAX / 2)));
+        let _ = write!(self.rest, " line={:?}", shortened(&text, LOG_LINE_BYTES_MAX / 2));
         self
     }
 }
@@ -102,11 +102,12 @@ impl Server {
 
     /// Puts a line of the surrounding program into the log, with the time in front.
     pub fn log(&mut self, line: &str, now: Now) {
-        self.append(format!("ts_ms={} {}", now.unix_ms, struck(line)));
+        self.append(format!("ts_ms={} {line}", now.unix_ms));
     }
 
     fn append(&mut self, line: String) {
-        let line = shortened(&line.replace(|c: char| c.is_control(), " "), LOG_LINE_BYTES_MAX);
+        let plain = struck(&line).replace(|c: char| c.is_control(), " ");
+        let line = shortened(&plain, LOG_LINE_BYTES_MAX);
         if let Some(Kind::Log(log)) = self.tree.get_mut(self.log).map(|node| &mut node.kind) {
             log.append(line.as_bytes());
         }
@@ -115,7 +116,7 @@ impl Server {
 }
 
 /// The text with every ticket in it struck out.
-fn struck(text: &str) -> String {
+pub(crate) fn struck(text: &str) -> String {
     let mut left = text;
     let mut out = String::with_capacity(text.len());
     while let Some(at) = left.find(TICKET_PREFIX) {

@@ -94,7 +94,7 @@ pub(crate) fn rights<'a>(
         match compare(scope, names.clone()) {
             Standing::Within => {
                 granted = granted.or(granted_by(scope.verb));
-                paying = paying.or((scope.rate_per_s > 0).then_some(number));
+                paying = paying.or_else(|| (scope.rate_per_s > 0).then_some(number));
             }
             Standing::OnTheWay => granted = granted.or(Acts::LOOK),
             Standing::Apart => {}
@@ -139,4 +139,118 @@ fn compare<'a>(scope: &Scope, mut names: impl Iterator<Item = &'a str>) -> Stand
         }
     }
     Standing::Within
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connection::ConnectionId;
+    use crate::slab::Key;
+    use alloc::{format, string::String, vec::Vec};
+
+    fn letters(acts: Acts) -> String {
+        let letter = |act, letter| if acts.allow(act) { letter } else { '-' };
+        [(Acts::SEE, 's'), (Acts::READ, 'r'), (Acts::WRITE, 'w'), (Acts::CHANGE, 'c')]
+            .into_iter()
+            .map(|(act, name)| letter(act, name))
+            .collect()
+    }
+
+    /// Proves AUTH-9.
+    #[test]
+    fn the_table_is_this() {
+        let mut table = format!("{:<14}", "");
+        for role in Role::ALL {
+            table += &format!("{:<18}", role.as_str());
+        }
+        for place in Place::ALL {
+            table += &format!("\n{:<14}", format!("{place:?}"));
+            for role in Role::ALL {
+                table += &format!("{:<18}", letters(permitted(role, place)));
+            }
+        }
+        let lines: Vec<&str> = table.lines().map(str::trim_end).collect();
+        let wanted = "
+              queen             worker-heartbeat  worker-gpu        observer
+Root          srwc              sr--              sr--              sr--
+Proc          srwc              sr--              sr--              sr--
+Boot          srwc              sr--              sr--              sr--
+Figures       srwc              ----              ----              sr--
+Logs          srwc              sr--              sr--              sr--
+QueenLog      srwc              sr--              sr--              sr--
+Log           srwc              ----              ----              sr--
+Queen         srwc              ----              ----              ----
+Gpus          srwc              ----              sr--              sr--
+Gpu           srwc              ----              sr--              sr--
+GpuReport     srwc              ----              sr--              sr--
+GpuLease      srwc              ----              srw-              sr--
+GpuOrders     srwc              ----              srw-              ----
+Bundles       srwc              ----              srwc              ----
+Bundle        srwc              ----              srwc              ----
+Workers       srwc              sr--              sr--              ----
+OwnWorker     srwc              sr--              sr--              ----
+OwnTelemetry  srwc              srw-              srw-              ----
+QueensOwn     srwc              ----              ----              ----
+JobOutputs    srwc              ----              sr--              ----
+Elsewhere     srwc              ----              ----              ----";
+        assert_eq!(lines, wanted.lines().skip(1).collect::<Vec<_>>(), "\n{table}");
+    }
+
+    fn caller(role: Role, scopes: &[(&str, ScopeVerb)]) -> Caller {
+        let scopes = scopes.iter().map(|(path, verb)| Scope {
+            path: path.parse().unwrap(),
+            verb: *verb,
+            rate_per_s: 0,
+        });
+        Caller {
+            role,
+            subject: None,
+            ticket: None,
+            scopes: scopes.collect(),
+            connection: ConnectionId(Key::from_number(0)),
+        }
+    }
+
+    fn at(caller: &Caller, place: Place, path: &str) -> String {
+        letters(rights(caller, place, path.split('/').filter(|name| !name.is_empty())).acts)
+    }
+
+    /// Proves AUTH-10.
+    #[test]
+    fn scopes_leave_what_lies_within_them_and_the_way_there() {
+        let queen = caller(
+            Role::Queen,
+            &[("/gpu/GPU-0/job", ScopeVerb::Write), ("/gpu/GPU-0/lease", ScopeVerb::Read)],
+        );
+        assert_eq!(at(&queen, Place::Root, "/"), "sr--");
+        assert_eq!(at(&queen, Place::Gpu, "/gpu/GPU-0"), "sr--");
+        assert_eq!(at(&queen, Place::GpuOrders, "/gpu/GPU-0/job"), "s-wc");
+        assert_eq!(at(&queen, Place::GpuLease, "/gpu/GPU-0/lease"), "sr--");
+        assert_eq!(at(&queen, Place::GpuOrders, "/gpu/GPU-0/ctl"), "----");
+        assert_eq!(at(&queen, Place::Queen, "/queen"), "----");
+    }
+
+    /// Proves AUTH-10.
+    #[test]
+    fn a_worker_keeps_its_own_places_and_has_only_the_gpus_it_was_given() {
+        let worker = caller(Role::WorkerGpu, &[("/gpu/GPU-0", ScopeVerb::Both)]);
+        assert_eq!(at(&worker, Place::GpuOrders, "/gpu/GPU-0/ctl"), "srw-");
+        assert_eq!(at(&worker, Place::GpuOrders, "/gpu/GPU-01/ctl"), "----");
+        assert_eq!(at(&worker, Place::Bundle, "/bundles/a"), "srwc");
+        assert_eq!(at(&worker, Place::OwnTelemetry, "/worker/w/telemetry"), "srw-");
+        assert_eq!(at(&worker, Place::Boot, "/proc/boot"), "sr--");
+        let narrowed = caller(Role::WorkerGpu, &[("/bundles/mine", ScopeVerb::Both)]);
+        assert_eq!(at(&narrowed, Place::Bundle, "/bundles/a"), "----");
+        assert_eq!(at(&narrowed, Place::Gpus, "/gpu"), "----");
+    }
+
+    #[test]
+    fn the_first_scope_with_a_rate_pays() {
+        let mut guest = caller(Role::Queen, &[("/gpu", ScopeVerb::Both)]);
+        let slow =
+            Scope { path: "/gpu/GPU-0".parse().unwrap(), verb: ScopeVerb::Read, rate_per_s: 5 };
+        guest.scopes = [guest.scopes[0].clone(), slow].into();
+        let paying = |path: &str| rights(&guest, Place::Gpu, path.split('/').skip(1)).scope;
+        assert_eq!((paying("/gpu/GPU-0"), paying("/gpu/GPU-1")), (Some(1), None));
+    }
 }

@@ -26,8 +26,28 @@ use crate::{
     tree::{Kind, NodeId},
 };
 
-/// Cookies of a union directory: those with this bit belong to what is mounted there.
-const MOUNTED_COOKIE: u64 = 1 << 62;
+/// Where a listing of a directory with a mount in it goes on. Even cookies are of its own entries, odd ones of what is mounted: so
+/// that it may itself be such a directory of another server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cookie {
+    Own(u64),
+    Mounted(u64),
+}
+
+impl Cookie {
+    const fn read(offset: u64) -> Self {
+        if offset.is_multiple_of(2) { Self::Own(offset / 2) } else { Self::Mounted(offset / 2) }
+    }
+
+    /// As an offset, which Linux takes for a signed number.
+    fn offset(self) -> Option<u64> {
+        let (cookie, odd) = match self {
+            Self::Own(cookie) => (cookie, 0),
+            Self::Mounted(cookie) => (cookie, 1),
+        };
+        (cookie < 1 << 62).then_some(cookie * 2 + odd)
+    }
+}
 
 impl Server {
     /// Tread.
@@ -248,19 +268,17 @@ impl Server {
                 Ok(Turn::Errand(Dispatch { hook: mounted.hook, attachment, request, then }))
             }
             (At::Local(node), Some(Open::Directory(behind))) => {
-                let own = if offset & MOUNTED_COOKIE == 0 {
-                    self.own_entries(attachment, *node, offset)?
-                } else {
-                    Vec::new()
+                let (own, offset) = match Cookie::read(offset) {
+                    Cookie::Own(cookie) => (self.own_entries(attachment, *node, cookie)?, 0),
+                    Cookie::Mounted(offset) => (Vec::new(), offset),
                 };
                 match behind {
                     Some(Err(errno)) if own.is_empty() => Err(*errno),
                     Some(Ok((hook, behind))) if own.is_empty() => {
-                        let offset =
-                            if offset & MOUNTED_COOKIE == 0 { 0 } else { offset & !MOUNTED_COOKIE };
-                        let request = Request::Readdir { node: *behind, offset, count };
-                        let then = Then::Entries(Listing::new(key, *behind, count, true));
-                        Ok(Turn::Errand(Dispatch { hook: *hook, attachment, request, then }))
+                        let (hook, node) = (*hook, *behind);
+                        let request = Request::Readdir { node, offset, count };
+                        let then = Then::Entries(Listing::new(key, node, count, true));
+                        Ok(Turn::Errand(Dispatch { hook, attachment, request, then }))
                     }
                     _ => Ok(Turn::Reply(Reply::Readdir { entries: own })),
                 }
@@ -276,13 +294,16 @@ impl Server {
         cookie: u64,
     ) -> Result<Vec<DirectoryEntry>, Errno> {
         let caller = &self.attachments.get(attachment).ok_or(Errno::EPERM)?.caller;
-        let visible = |node: &NodeId| {
-            self.local(*node, caller).is_some_and(|here| here.rights.acts.allow(Acts::SEE))
+        let visible = |node: NodeId| {
+            self.local(node, caller).is_some_and(|here| here.rights.acts.allow(Acts::SEE))
         };
         let entries = self.tree.entries_after(directory, cookie).into_iter();
-        let entries = entries.filter(|(_, _, node)| visible(node));
+        let entries = entries.filter(|(_, _, node)| visible(*node));
         Ok(entries
-            .map(|(cookie, name, node)| DirectoryEntry::new(self.tree.qid(node), cookie, name))
+            .filter_map(|(cookie, name, node)| {
+                let offset = Cookie::Own(cookie).offset()?;
+                Some(DirectoryEntry::new(self.tree.qid(node), offset, name))
+            })
             .collect())
     }
 
@@ -315,10 +336,7 @@ impl Server {
         for entry in &mut entries {
             entry.qid = mount.shown(entry.qid);
             if listing.union {
-                if entry.offset & MOUNTED_COOKIE != 0 {
-                    return Err(Errno::EIO);
-                }
-                entry.offset |= MOUNTED_COOKIE;
+                entry.offset = Cookie::Mounted(entry.offset).offset().ok_or(Errno::EIO)?;
             }
         }
         Ok(Turn::Reply(Reply::Readdir { entries }))

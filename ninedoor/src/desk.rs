@@ -19,7 +19,7 @@ use secure9p::{
 
 use crate::{
     ask::Caller,
-    audit::Line,
+    audit::{Line, struck},
     connection::{Connection, ConnectionId},
     errand::Turn,
     fid::{At, ControlFid, FidKey, Here, Open},
@@ -181,7 +181,7 @@ impl Server {
         let over = outcome.is_err() || submission.orders.is_empty();
         let line = status(verb, &outcome);
         if let Some(Kind::Control(_, log)) = self.tree.get_mut(node).map(|node| &mut node.kind) {
-            log.append(line.as_bytes());
+            log.append(struck(&line).as_bytes());
         }
         let fid = fid.and_then(|key| self.connection_mut(id)?.fids.get_mut(key));
         if let Some(Open::Control(control)) = fid.map(|fid| &mut fid.open) {

@@ -73,7 +73,7 @@ impl Server {
         let read_only = |open| if access.writes() { Err(Errno::EACCES) } else { Ok(open) };
         match &node.kind {
             Kind::Directory { .. } | Kind::Bind(_) => Ok(Open::Directory(None)),
-            Kind::Text(text) => read_only(Open::Text(text.clone())),
+            Kind::Text(text) | Kind::Published(text) => read_only(Open::Text(text.clone())),
             Kind::Figure(figure) => read_only(Open::Text(self.show(*figure).into_bytes().into())),
             Kind::Log(log) => read_only(Open::Log(LogReader::open(log))),
             Kind::Control(_, log) => Ok(Open::Control(Box::new(ControlFid {

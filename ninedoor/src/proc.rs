@@ -102,8 +102,7 @@ impl Server {
             Figure::Sessions => self.show_sessions(),
             Figure::Fids => format!(
                 "fids current={} limit_per_session={}\n",
-                self.fids(),
-                self.session_limits.fids_max
+                self.fids, self.session_limits.fids_max
             ),
             Figure::Traffic => format!(
                 "requests={} refusals={} attaches={} bytes_in={} bytes_out={} audit_lines_dropped={}\n",

@@ -24,9 +24,7 @@ impl Server {
             Err(refusal) => return ("?", Carried::Out(Err(refusal))),
         };
         match command {
-            QueenCommand::SpawnGpu { lease, budget } => {
-                ("SPAWN", self.spawn_gpu(lease, budget, now))
-            }
+            QueenCommand::SpawnGpu { lease, budget } => ("SPAWN", self.spawn_gpu(lease, budget)),
             QueenCommand::SpawnHeartbeat { ticks, budget } => {
                 ("SPAWN", Carried::Out(self.spawn_heartbeat(ticks, budget, now)))
             }
@@ -134,8 +132,9 @@ impl Server {
     fn set_budget(&mut self, budget: Budget) -> Result<String, Refusal> {
         let hive = self.hive.as_mut().ok_or_else(no_hive)?;
         hive.budget = over(budget, hive.budget);
-        let shown =
-            |amount: Option<u64>| amount.map_or("-".to_string(), |amount| amount.to_string());
+        let shown = |amount: Option<u64>| {
+            amount.map_or_else(|| "-".to_string(), |amount| amount.to_string())
+        };
         let Budget { ticks, ops, ttl_s } = hive.budget;
         Ok(format!("ticks={} ops={} ttl_s={}", shown(ticks), shown(ops), shown(ttl_s)))
     }

@@ -21,8 +21,8 @@ impl RecordAssembly {
     pub fn write(&mut self, data: &[u8], record_bytes_max: usize) -> Result<Vec<Vec<u8>>, Refusal> {
         let mut records = Vec::new();
         for piece in data.split_inclusive(|&byte| byte == b'\n') {
-            if self.unfinished.len() + piece.len() > record_bytes_max + 1 {
-                let seen = self.unfinished.len() + piece.len();
+            let seen = self.unfinished.len() + piece.len() - usize::from(piece.ends_with(b"\n"));
+            if seen > record_bytes_max {
                 self.unfinished = Vec::new();
                 return Err(Refusal::new(
                     Errno::EMSGSIZE,

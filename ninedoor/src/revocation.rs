@@ -1,6 +1,6 @@
 //! What was revoked: tickets by their id, and everything a subject was given before a moment.
 
-use alloc::{collections::BTreeMap, collections::BTreeSet, string::ToString};
+use alloc::collections::{BTreeMap, BTreeSet};
 
 use ninedoor_abi::{Claims, Errno, Refusal, Subject, TicketId, UnixMs};
 
@@ -68,7 +68,7 @@ impl Revocations {
             .and_then(|subject| self.subjects.get(subject))
             .is_some_and(|until| claims.issued_at_ms <= *until);
         if self.tickets.contains(&id) || subject_revoked {
-            let whose = claims.subject.as_ref().map_or("nobody".to_string(), ToString::to_string);
+            let whose = claims.subject.as_ref().map_or("nobody", Subject::as_str);
             return Err(Refusal::new(
                 Errno::EKEYREVOKED,
                 alloc::format!("ticket {id} of {whose} was revoked, ask for a new one"),

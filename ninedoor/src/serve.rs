@@ -218,6 +218,18 @@ impl Server {
         }
     }
 
+    /// A new fid of an attach.
+    pub(crate) fn new_fid(
+        &mut self,
+        connection: &mut Connection,
+        attachment: Key,
+        here: Here,
+    ) -> FidKey {
+        self.fids += 1;
+        self.attachments.hold(attachment);
+        connection.fids.insert(Fid::new(attachment, here))
+    }
+
     /// Lets go of every fid that the session has dropped.
     pub(crate) fn release_dropped(&mut self, connection: &mut Connection) {
         while let Some(key) = connection.session.poll_released() {
@@ -229,6 +241,7 @@ impl Server {
 
     /// A fid is gone: its nodes go back where they came from, and its attach has one fid less.
     pub(crate) fn release_fid(&mut self, connection: &mut Connection, mut fid: Fid) {
+        self.fids -= 1;
         for (hook, node) in fid.take_held().into_iter().flatten() {
             self.release(hook, node);
         }

@@ -45,6 +45,8 @@ pub struct Server {
     pub(crate) released: VecDeque<ProviderNode>,
     pub(crate) events: VecDeque<Event>,
     pub(crate) counters: Counters,
+    /// Fids of all connections.
+    pub(crate) fids: usize,
     /// What only a hive has.
     pub(crate) hive: Option<Hive>,
 }
@@ -75,6 +77,7 @@ impl Server {
             released: VecDeque::new(),
             events: VecDeque::new(),
             counters: Counters::default(),
+            fids: 0,
             hive,
         }
     }
@@ -83,7 +86,7 @@ impl Server {
     ///
     /// # Errors
     /// EBUSY when there are too many.
-    pub fn connect(&mut self, peer: Peer, _now: Now) -> Result<ConnectionId, Refusal> {
+    pub fn connect(&mut self, peer: Peer) -> Result<ConnectionId, Refusal> {
         if self.connections.len() >= CONNECTIONS_MAX {
             return Err(Refusal::new(
                 AbiErrno::EBUSY,
@@ -217,12 +220,12 @@ impl Server {
             ));
         }
         if let Some(id) = self.tree.find(at)
-            && let Some(Kind::Text(old)) = self.tree.get_mut(id).map(|node| &mut node.kind)
+            && let Some(Kind::Published(old)) = self.tree.get_mut(id).map(|node| &mut node.kind)
         {
             *old = text.as_bytes().into();
             return Ok(());
         }
-        let planted = self.tree.plant(at, Kind::text(text));
+        let planted = self.tree.plant(at, Kind::Published(text.as_bytes().into()));
         planted.map(drop).map_err(|_| {
             Refusal::new(
                 AbiErrno::EEXIST,
@@ -289,14 +292,6 @@ impl Server {
         } else {
             self.counters.audit_lines_dropped += 1;
         }
-    }
-
-    pub(crate) fn fids(&self) -> usize {
-        self.connections
-            .iter()
-            .filter_map(|(_, place)| place.as_deref())
-            .map(|connection| connection.fids.len())
-            .sum()
     }
 }
 

@@ -56,23 +56,18 @@ enum Purpose {
 
 impl Server {
     /// Asks the bridge for a lease and a ticket; the worker is made when it has both.
-    pub(crate) fn spawn_gpu(&mut self, lease: GpuLeaseSpec, budget: Budget, now: Now) -> Carried {
-        match self.ask_for_worker(lease, budget, now) {
+    pub(crate) fn spawn_gpu(&mut self, lease: GpuLeaseSpec, budget: Budget) -> Carried {
+        match self.ask_for_worker(lease, budget) {
             Ok(()) => Carried::UnderWay,
             Err(refusal) => Carried::Out(Err(refusal)),
         }
     }
 
-    fn ask_for_worker(
-        &mut self,
-        lease: GpuLeaseSpec,
-        budget: Budget,
-        _now: Now,
-    ) -> Result<(), Refusal> {
+    fn ask_for_worker(&mut self, lease: GpuLeaseSpec, budget: Budget) -> Result<(), Refusal> {
         let worker = self.next_worker()?;
         let hive = self.hive.as_ref().ok_or_else(no_hive)?;
         let budget = Budget { ticks: None, ..over(budget, hive.budget) };
-        let budget = Budget { ttl_s: budget.ttl_s.or(Some(lease.ttl_s.into())), ..budget };
+        let budget = Budget { ttl_s: budget.ttl_s.or_else(|| Some(lease.ttl_s.into())), ..budget };
         let bridge = self.bridge()?;
         let size = LeaseSize { mem_mb: lease.mem_mb, streams: lease.streams, ttl_s: lease.ttl_s };
         let orders = vec![

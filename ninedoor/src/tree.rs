@@ -33,6 +33,8 @@ pub(crate) enum Kind {
     Directory { entries: BTreeMap<Name, NodeId>, mount: Option<MountId> },
     /// A text that does not change.
     Text(Arc<[u8]>),
+    /// A text that the shell has put there, and may change.
+    Published(Arc<[u8]>),
     /// A text made from the server's figures when it is opened.
     Figure(Figure),
     /// Lines in are orders; lines out say what became of them.
@@ -240,7 +242,7 @@ impl Kind {
         match self {
             Self::Directory { .. } | Self::Bind(_) => QidKind::DIRECTORY,
             Self::Control(..) | Self::Telemetry(..) => QidKind::APPEND,
-            Self::Text(_) | Self::Figure(_) | Self::Log(_) => QidKind::FILE,
+            Self::Text(_) | Self::Published(_) | Self::Figure(_) | Self::Log(_) => QidKind::FILE,
         }
     }
 
@@ -250,7 +252,7 @@ impl Kind {
             Self::Directory { mount: Some(_), .. } => 0o040_777,
             Self::Directory { .. } | Self::Bind(_) => 0o040_555,
             Self::Control(..) | Self::Telemetry(..) => 0o100_666,
-            Self::Text(_) | Self::Figure(_) | Self::Log(_) => 0o100_444,
+            Self::Text(_) | Self::Published(_) | Self::Figure(_) | Self::Log(_) => 0o100_444,
         }
     }
 }

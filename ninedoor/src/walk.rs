@@ -23,7 +23,7 @@ use crate::{
     authority::{Acts, Rights, rights},
     connection::Connection,
     errand::{Dispatch, Then, Turn},
-    fid::{At, Fid, FidKey, Here, Mounted, Stride},
+    fid::{At, FidKey, Here, Mounted, Stride},
     limits::{BINDS_PER_WALK_MAX, TREE_DEPTH_MAX},
     mount::Hook,
     place::{Place, Side},
@@ -300,8 +300,7 @@ impl Server {
     /// The end of the walk: a fid of its own for what was found.
     fn arrive(&mut self, connection: &mut Connection, walk: Walk) -> Turn {
         let Walk { attachment, here, qids, .. } = walk;
-        self.attachments.hold(attachment);
-        let node = connection.fids.insert(Fid::new(attachment, here));
+        let node = self.new_fid(connection, attachment, here);
         Turn::Reply(Reply::Walk { qids, node: Some(node) })
     }
 
@@ -329,15 +328,24 @@ impl Server {
         }
     }
 
-    /// A local node as a place for this caller.
+    /// A local node as a place for this caller. A bind is what its target is: who may not see that may not see the bind.
     pub(crate) fn local(&self, node: NodeId, caller: &Caller) -> Option<Here> {
-        self.tree.get(node)?;
-        let names = self.tree.names(node);
-        let subject = caller.subject_text();
-        let place =
-            names.iter().fold(Place::Root, |place, name| place.below(name, Side::Local, subject));
-        let rights = rights(caller, place, names.iter().map(|name| name.as_str()));
+        let names: Vec<&str> = match &self.tree.get(node)?.kind {
+            Kind::Bind(target) => target.elements().collect(),
+            _ => self.tree.names(node).into_iter().map(Name::as_str).collect(),
+        };
+        let place = self.place_of(&names, caller.subject_text());
+        let rights = rights(caller, place, names.iter().copied());
         Some(Here { at: At::Local(node), place, rights })
+    }
+
+    /// What a path is, as far as the local tree and its mounts tell.
+    fn place_of(&self, names: &[&str], subject: &str) -> Place {
+        let mut at = Some(self.tree.root());
+        names.iter().fold(Place::Root, |place, name| {
+            at = at.and_then(|directory| self.tree.child(directory, name));
+            place.below(name, if at.is_some() { Side::Local } else { Side::Mounted }, subject)
+        })
     }
 
     /// Names from the root to here.

@@ -13,7 +13,9 @@ pub struct Clock(Hands);
 
 #[derive(Debug, Clone)]
 enum Hands {
-    System { began: Instant },
+    System {
+        began: Instant,
+    },
     /// Moves when a test moves it.
     Set(Arc<Mutex<Now>>),
 }
@@ -45,7 +47,9 @@ impl Clock {
     pub fn now(&self) -> Now {
         match &self.0 {
             Hands::System { began } => Now {
-                unix_ms: UnixMs(whole(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis())),
+                unix_ms: UnixMs(whole(
+                    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis(),
+                )),
                 mono_us: MonoUs(whole(began.elapsed().as_micros())),
             },
             Hands::Set(now) => *now.lock().unwrap_or_else(PoisonError::into_inner),
@@ -57,7 +61,9 @@ impl Clock {
     pub fn instant(&self, at: MonoUs) -> Instant {
         match &self.0 {
             Hands::System { began } => *began + Duration::from_micros(at.0),
-            Hands::Set(_) => Instant::now() + Duration::from_micros(at.us_since(self.now().mono_us)),
+            Hands::Set(_) => {
+                Instant::now() + Duration::from_micros(at.us_since(self.now().mono_us))
+            }
         }
     }
 }

@@ -176,8 +176,12 @@ impl<P: LocalProvider> Hive<P> {
                     wake.close(why);
                 }
             }
-            Event::WakeUpstream(upstream) => state.bells.entry(upstream).or_default().rung.notify_one(),
-            Event::HangUp { upstream, why } => state.bells.entry(upstream).or_default().hang_up(why),
+            Event::WakeUpstream(upstream) => {
+                state.bells.entry(upstream).or_default().rung.notify_one()
+            }
+            Event::HangUp { upstream, why } => {
+                state.bells.entry(upstream).or_default().hang_up(why)
+            }
             Event::Audit(line) => info!(target: "audit", "{line}"),
             Event::Revoked(revocation) => self.keep(|keeper| keeper.note_revocation(&revocation)),
             Event::WorkerIdsTaken { next } => self.keep(|keeper| keeper.note_next_worker(next)),
@@ -233,7 +237,6 @@ impl<P: LocalProvider> State<P> {
         }
         any
     }
-
 }
 
 fn obey(server: &mut Server, order: Order, now: Now) {
@@ -258,13 +261,14 @@ impl<P: LocalProvider> Service for Hive<P> {
 
     fn connect(&self, peer: Peer, wake: Wake) -> Result<HiveConnection<P>, ConnectRefused> {
         let mut state = self.lock();
-        let now = self.0.clock.now();
-        match state.server.connect(facts(&peer), now) {
+        match state.server.connect(facts(&peer)) {
             Ok(id) => {
                 state.wakes.insert(id, wake);
                 Ok(HiveConnection { hive: self.clone(), id })
             }
-            Err(refusal) => Err(ConnectRefused { errno: Errno(refusal.errno.0), why: refusal.text }),
+            Err(refusal) => {
+                Err(ConnectRefused { errno: Errno(refusal.errno.0), why: refusal.text })
+            }
         }
     }
 }

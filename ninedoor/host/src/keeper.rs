@@ -143,7 +143,8 @@ impl Keeper {
         let path = self.secret_path(role);
         match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
             Ok(mut file) => {
-                let written = file.write_all(draw_secret()?.as_bytes()).and_then(|()| file.sync_all());
+                let written =
+                    file.write_all(draw_secret()?.as_bytes()).and_then(|()| file.sync_all());
                 written.map_err(world("write", &path))
             }
             Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => Ok(()),
@@ -184,7 +185,8 @@ impl Keeper {
         let path = self.path.join("revocations");
         let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path);
         let line = format!("{}\n", print_revocation(revocation));
-        let written = file.and_then(|mut file| file.write_all(line.as_bytes()).and_then(|()| file.sync_data()));
+        let written = file
+            .and_then(|mut file| file.write_all(line.as_bytes()).and_then(|()| file.sync_data()));
         written.map_err(world("write", &path))?;
         seen.revocations += usize::from(seen.revocations == kept.len());
         Ok(())
@@ -285,13 +287,17 @@ fn draw_secret() -> Result<String, KeeperError> {
 fn unhex(text: &str) -> Option<Vec<u8>> {
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    rest.is_empty().then(|| pairs.iter().map(|[high, low]| Some((digit(*high)? << 4) | digit(*low)?)).collect())?
+    rest.is_empty().then(|| {
+        pairs.iter().map(|[high, low]| Some((digit(*high)? << 4) | digit(*low)?)).collect()
+    })?
 }
 
 fn print_revocation(revocation: &Revocation) -> String {
     match revocation {
         Revocation::Ticket(id) => format!("ticket {id}"),
-        Revocation::Subject { subject, until_ms } => format!("subject {subject} until_ms={until_ms}"),
+        Revocation::Subject { subject, until_ms } => {
+            format!("subject {subject} until_ms={until_ms}")
+        }
     }
 }
 
@@ -333,7 +339,10 @@ mod tests {
         let path = keeper.secret_path(Role::Queen);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::metadata(&keeper.path).unwrap().permissions().mode() & 0o777, 0o700);
-        assert_eq!(Keeper::open(&keeper.path).unwrap().secret(Role::Queen).unwrap(), keeper.secret(Role::Queen).unwrap());
+        assert_eq!(
+            Keeper::open(&keeper.path).unwrap().secret(Role::Queen).unwrap(),
+            keeper.secret(Role::Queen).unwrap()
+        );
         assert_ne!(keeper.secret(Role::Queen).unwrap(), keeper.secret(Role::Observer).unwrap());
     }
 
@@ -353,7 +362,8 @@ mod tests {
         keeper.fill(&mut filled).unwrap();
         let other = Keeper::open(&keeper.path).unwrap();
         other.note_revocation(&REVOKED).unwrap();
-        let subject = Revocation::Subject { subject: "worker-7".parse().unwrap(), until_ms: UnixMs(5) };
+        let subject =
+            Revocation::Subject { subject: "worker-7".parse().unwrap(), until_ms: UnixMs(5) };
         other.note_revocation(&subject).unwrap();
         assert_eq!(keeper.changes().unwrap().revocations, [REVOKED, subject]);
         assert!(keeper.changes().unwrap().revocations.is_empty());

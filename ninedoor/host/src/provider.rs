@@ -50,7 +50,10 @@ pub enum Order {
 /// Nothing behind any mount: for a server whose mounts are all on other machines.
 impl LocalProvider for () {
     fn ask(&mut self, _ask: Ask, _now: Now) -> Option<Answer> {
-        Some(Err(ninedoor_abi::Refusal::new(ninedoor_abi::Errno::EIO, "nothing is mounted in this process")))
+        Some(Err(ninedoor_abi::Refusal::new(
+            ninedoor_abi::Errno::EIO,
+            "nothing is mounted in this process",
+        )))
     }
 
     fn released(&mut self, _node: ProviderNode) {}

@@ -84,7 +84,7 @@ impl Dialogue {
             }
             (Expects::Read, Ok(Rmessage::Read { data })) => self.judge(data.as_slice(), service),
             (Expects::Read, reply) => {
-                let errno = self.written.err().or(reply.err()).unwrap_or(Errno::EIO);
+                let errno = self.written.err().or_else(|| reply.err()).unwrap_or(Errno::EIO);
                 Next::Over(Some(self.unexplained(errno, service)))
             }
         }
