@@ -16,7 +16,7 @@ transcripts! {
     flush; flush_read; flush_write; flush_walk; flush_many; flush_waiting; pipelined; out_of_order;
     tag_in_use; flush_tag_in_use; notag; reply_from_client; unknown_type; cut_short; trailing_bytes; string_beyond_frame; data_beyond_frame;
     frame_too_short; frame_too_long; first_frame_too_long; too_many_fids; too_many_requests; too_many_flushes; close;
-    plan9; plan9_create; plan9_directory; plan9_flush;
+    plan9; plan9_create; plan9_directory; plan9_first_use; plan9_flush;
 }
 
 #[test]

@@ -72,11 +72,11 @@ impl<N: Clone> ServerSession<N> {
             }
             (Duty::Getattr, Reply::Getattr { attributes }) => Rmessage::Getattr { attributes },
             (Duty::Open { fid, access, path }, Reply::Open { node, qid, iounit }) => {
-                self.settle_open(fid, id, access, Handle { node, qid, open: None, path });
+                self.settle_open(fid, id, access, Handle::closed(node, qid, path));
                 self.opened(qid, iounit)
             }
             (Duty::Create { fid, access, path }, Reply::Create { node, qid, iounit }) => {
-                self.settle_open(fid, id, access, Handle { node, qid, open: None, path });
+                self.settle_open(fid, id, access, Handle::closed(node, qid, path));
                 self.created(qid, iounit)
             }
             (Duty::Readdir { count }, Reply::Readdir { entries }) => {
@@ -86,7 +86,7 @@ impl<N: Clone> ServerSession<N> {
                 self.read_directory(&duty, entries)?
             }
             (Duty::Attach { fid }, Reply::Attach { node, qid }) => {
-                self.settle(fid, Handle { node, qid, open: None, path: Vec::new() });
+                self.settle(fid, Handle::closed(node, qid, Vec::new()));
                 Rmessage::Attach { qid }
             }
             (Duty::Stat { name }, Reply::Getattr { attributes }) => {
@@ -116,7 +116,7 @@ impl<N: Clone> ServerSession<N> {
         match node {
             Some(node) if qids.len() == names => {
                 let qid = qids.last().copied().unwrap_or(from);
-                let before = self.settle(newfid, Handle { node, qid, open: None, path });
+                let before = self.settle(newfid, Handle::closed(node, qid, path));
                 self.released.extend(before.map(|handle| handle.node));
                 Ok(Rmessage::Walk { wqid: qids })
             }
@@ -136,7 +136,7 @@ impl<N: Clone> ServerSession<N> {
     }
 
     /// The node before has become the open one: it is not released.
-    fn settle_open(&mut self, fid: Fid, by: OwedId, access: Access, handle: Handle<N>) {
+    pub(super) fn settle_open(&mut self, fid: Fid, by: OwedId, access: Access, handle: Handle<N>) {
         let open = Some(Opened { by, access, cursor: Cursor::default() });
         self.settle(fid, Handle { open, ..handle });
     }
@@ -210,7 +210,7 @@ impl Duty {
 
 impl<N> Reply<N> {
     /// The node it hands over.
-    fn into_node(self) -> Option<N> {
+    pub(super) fn into_node(self) -> Option<N> {
         match self {
             Self::Attach { node, .. } | Self::Open { node, .. } | Self::Create { node, .. } => {
                 Some(node)

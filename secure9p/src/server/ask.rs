@@ -10,7 +10,7 @@
 //! | a name beyond 255 bytes | ENAMETOOLONG |
 //! | walk, create, readdir in what is no directory | ENOTDIR |
 //! | open, create, walk in place on an open fid | EINVAL |
-//! | read, write, readdir on a fid that is not open for it | EBADF |
+//! | read, write, readdir on a fid that is not open for it (9P2000 opens on first use: `first_use`) | EBADF |
 //! | read of a directory in 9P2000.L | EISDIR |
 //! | extended attributes: reading one, anything else | ENODATA, EOPNOTSUPP |
 //!

@@ -26,6 +26,15 @@ pub(super) struct Handle<N> {
     pub(super) open: Option<Opened>,
     /// The names below the attach root; kept in 9P2000 only, where Rstat needs the last.
     pub(super) path: Vec<Name>,
+    /// An open for both reading and writing has been refused (see `first_use`).
+    pub(super) writes_only: bool,
+}
+
+impl<N> Handle<N> {
+    /// A fid that is not open.
+    pub(super) fn closed(node: N, qid: Qid, path: Vec<Name>) -> Self {
+        Self { node, qid, open: None, path, writes_only: false }
+    }
 }
 
 /// A fid that is open for I/O.
@@ -113,6 +122,19 @@ impl<N> Fids<N> {
 
     pub(super) fn is_changing(&self, fid: Fid) -> bool {
         matches!(self.slots.get(&fid), Some(Slot::Changing(_)))
+    }
+
+    /// Whether the fid waits for this answer.
+    pub(super) fn is_changed_by(&self, fid: Fid, id: OwedId) -> bool {
+        matches!(self.slots.get(&fid), Some(Slot::Changing(change)) if change.by == id)
+    }
+
+    /// The names of a fid that is changing.
+    pub(super) fn path_before(&self, fid: Fid) -> Vec<Name> {
+        match self.slots.get(&fid) {
+            Some(Slot::Changing(Change { before: Some(handle), .. })) => handle.path.clone(),
+            _ => Vec::new(),
+        }
     }
 
     /// Whether a new fid may have this number.

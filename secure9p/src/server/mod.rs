@@ -5,6 +5,7 @@
 mod answer;
 mod ask;
 mod fids;
+mod first_use;
 mod owed;
 mod queue;
 mod request;

@@ -4,6 +4,7 @@
 
 use alloc::vec::Vec;
 
+use super::first_use::FirstUse;
 use crate::{
     ids::{Fid, Qid, Tag},
     name::Name,
@@ -36,16 +37,46 @@ pub struct OwedId(pub(super) u64);
 /// What follows from an answer.
 #[derive(Debug)]
 pub(super) enum Duty {
-    Attach { fid: Fid },
-    Walk { newfid: Fid, from: Qid, names: usize, path: Vec<Name> },
-    Open { fid: Fid, access: Access, path: Vec<Name> },
-    Create { fid: Fid, access: Access, path: Vec<Name> },
-    Read { count: u32 },
-    ReadDirectory { fid: Fid, opened: OwedId, offset: u64, count: u32 },
-    Readdir { count: u32 },
-    Write { count: usize },
+    Attach {
+        fid: Fid,
+    },
+    Walk {
+        newfid: Fid,
+        from: Qid,
+        names: usize,
+        path: Vec<Name>,
+    },
+    Open {
+        fid: Fid,
+        access: Access,
+        path: Vec<Name>,
+    },
+    /// An open of our own: no message of the peer answers to it.
+    FirstUse(FirstUse),
+    Create {
+        fid: Fid,
+        access: Access,
+        path: Vec<Name>,
+    },
+    Read {
+        count: u32,
+    },
+    ReadDirectory {
+        fid: Fid,
+        opened: OwedId,
+        offset: u64,
+        count: u32,
+    },
+    Readdir {
+        count: u32,
+    },
+    Write {
+        count: usize,
+    },
     Getattr,
-    Stat { name: Option<Name> },
+    Stat {
+        name: Option<Name>,
+    },
     Setattr,
     Wstat,
     Statfs,

@@ -30,7 +30,7 @@ use core::mem;
 
 use super::{
     fids::{Fids, Leftover},
-    owed::{Owed, OwedId},
+    owed::{Duty, Owed, OwedId},
     queue::{Queue, Queued, fids_of},
     request::Request,
     tags::{Flushed, Tags},
@@ -221,7 +221,7 @@ impl<N: Clone> ServerSession<N> {
         self.refuse(tag, Errno::EAGAIN);
     }
 
-    fn new_id(&mut self) -> OwedId {
+    pub(super) fn new_id(&mut self) -> OwedId {
         self.last_id += 1;
         OwedId(self.last_id)
     }
@@ -256,10 +256,13 @@ impl<N: Clone> ServerSession<N> {
         loop {
             let reserved_bytes = self.room_for(&self.queue.front()?.message)?;
             let queued = self.queue.pop()?;
-            if let Some(queued) = self.wait_if_changing(queued)
-                && let Some(asked) = self.ask(queued, reserved_bytes)
-            {
-                return Some(asked);
+            let Some(queued) = self.wait_if_changing(queued) else { continue };
+            let asked = match self.first_use(&queued.message) {
+                Some(first_use) => self.open_first(first_use, queued),
+                None => self.ask(queued, reserved_bytes),
+            };
+            if asked.is_some() {
+                return asked;
             }
         }
     }
@@ -293,19 +296,25 @@ impl<N: Clone> ServerSession<N> {
 
     fn ask(&mut self, queued: Queued, reserved_bytes: usize) -> Option<(Owed, Request<N>)> {
         let Queued { tag, id, message, held_bytes } = queued;
-        self.held_bytes -= held_bytes;
         match self.admit(id, message) {
             Ok((duty, request)) => {
+                self.held_bytes -= held_bytes;
                 self.tags.asked(tag, duty.only_looks());
                 self.reserved_bytes += reserved_bytes;
                 Some((Owed { tag, id, reserved_bytes, duty }, request))
             }
             Err(errno) => {
-                self.tags.answered(tag, id);
+                self.let_go(tag, id, held_bytes);
                 self.refuse(tag, errno);
                 None
             }
         }
+    }
+
+    /// A request ends without the tree having seen it.
+    pub(super) fn let_go(&mut self, tag: Tag, id: OwedId, held_bytes: usize) {
+        self.held_bytes -= held_bytes;
+        self.tags.answered(tag, id);
     }
 
     /// Answers a request, now or later, in any order. An answer nobody waits for any more is dropped, and its node released.
@@ -313,6 +322,9 @@ impl<N: Clone> ServerSession<N> {
         let Owed { tag, id, reserved_bytes, duty } = owed;
         self.reserved_bytes -= reserved_bytes;
         self.flushed.remove(&id);
+        if let Duty::FirstUse(first_use) = duty {
+            return self.opened_first(id, first_use, outcome);
+        }
         let Some(flushes) = self.tags.answered(tag, id) else {
             return self.drop_answer(id, outcome);
         };
@@ -326,7 +338,10 @@ impl<N: Clone> ServerSession<N> {
     /// Whether the peer has given this request up. An answer is still owed, but any will do.
     #[must_use]
     pub fn is_flushed(&self, owed: &Owed) -> bool {
-        self.tags.is_flushed(owed.tag, owed.id)
+        match owed.duty {
+            Duty::FirstUse(first_use) => !self.fids.is_changed_by(first_use.fid, owed.id),
+            _ => self.tags.is_flushed(owed.tag, owed.id),
+        }
     }
 
     /// The next request that the peer has given up while the tree works on it: answer it soon, with anything.
@@ -355,7 +370,10 @@ impl<N: Clone> ServerSession<N> {
         for leftover in self.fids.drain() {
             match leftover {
                 Leftover::Released(node) => self.released.push_back(node),
-                Leftover::Orphan(id, node) => drop(self.orphans.insert(id, node)),
+                Leftover::Orphan(id, node) => {
+                    self.flushed.insert(id);
+                    self.orphans.insert(id, node);
+                }
             }
         }
     }
