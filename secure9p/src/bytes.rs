@@ -51,7 +51,7 @@ impl PartialEq for Bytes {
 
 impl Eq for Bytes {}
 
-/// count[4] data.
+/// `count[4]` data.
 impl Wire for Bytes {
     fn put(&self, out: &mut Writer<'_>) {
         let bytes = self.as_slice();

@@ -8,11 +8,11 @@ use crate::{dialect::Dialect, ids::Qid};
 pub const NAME_BYTES_MAX: usize = 255;
 /// Most names in one Twalk (walk(5)).
 pub const WALK_NAMES_MAX: usize = 16;
-/// size[4] type[1] tag[2].
+/// `size[4] type[1] tag[2]`.
 pub const HEADER_BYTES: usize = 7;
-/// What Rread and Rreaddir add to their data: header and count[4].
+/// What Rread and Rreaddir add to their data: header and `count[4]`.
 pub const READ_OVERHEAD_BYTES: u32 = 11;
-/// What Twrite adds to its data: header, fid[4], offset[8], count[4].
+/// What Twrite adds to its data: header, `fid[4]`, `offset[8]`, `count[4]`.
 pub const WRITE_OVERHEAD_BYTES: u32 = 23;
 /// What clients commonly leave for either (IOHDRSZ): `msize` minus this is a safe unit of I/O.
 pub const IO_HEADER_BYTES: u32 = 24;

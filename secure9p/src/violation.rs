@@ -10,13 +10,13 @@ pub enum Violation {
     /// A frame shorter than its own header.
     #[error("frame says it has {size} bytes, want at least 7")]
     FrameTooShort {
-        /// What size[4] said.
+        /// What `size[4]` said.
         size: u32,
     },
     /// A frame longer than agreed.
     #[error("frame says it has {size} bytes, want at most msize {msize}")]
     FrameTooLong {
-        /// What size[4] said.
+        /// What `size[4]` said.
         size: u32,
         /// What was agreed.
         msize: u32,
@@ -40,7 +40,7 @@ pub enum Violation {
     /// An R-message to a server, a T-message to a client, or a reply that the dialect does not have.
     #[error("message of type {kind} ({name}), want {want}")]
     Foreign {
-        /// type[1].
+        /// `type[1]`.
         kind: u8,
         /// Its name, as far as it has one.
         name: &'static str,

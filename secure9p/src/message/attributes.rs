@@ -200,7 +200,7 @@ pub struct SetAttributes {
     pub ctime: bool,
 }
 
-/// Bits of Tsetattr's valid[4].
+/// Bits of Tsetattr's `valid[4]`.
 pub(crate) mod set {
     pub(crate) const MODE: u32 = 0x1;
     pub(crate) const UID: u32 = 0x2;
@@ -214,7 +214,7 @@ pub(crate) mod set {
 }
 
 impl SetAttributes {
-    /// valid[4] as it stands for what is set.
+    /// `valid[4]` as it stands for what is set.
     pub(crate) fn valid(&self) -> u32 {
         let given = |is: bool, bit: u32| if is { bit } else { 0 };
         let time = |time: Option<SetTime>, touch: u32, set: u32| match time {

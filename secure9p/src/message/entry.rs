@@ -66,7 +66,7 @@ impl Wire for DirectoryEntry {
     }
 }
 
-/// count[4] bytes of whole entries.
+/// `count[4]` bytes of whole entries.
 impl Wire for Vec<DirectoryEntry> {
     fn put(&self, out: &mut Writer<'_>) {
         out.sized32(|out| self.iter().for_each(|entry| out.field(entry)));

@@ -219,7 +219,7 @@ impl Rmessage {
     }
 }
 
-/// Tfsync's datasync[4]: whether times may stay behind. Old clients leave it out.
+/// Tfsync's `datasync[4]`: whether times may stay behind. Old clients leave it out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Datasync(pub bool);
 
@@ -251,20 +251,20 @@ pub enum Undecodable {
     Refused {
         /// Its tag, so that it can be answered.
         tag: Tag,
-        /// type[1].
+        /// `type[1]`.
         kind: u8,
         /// The answer.
         errno: Errno,
     },
 }
 
-/// The name of a type[1] in either direction.
+/// The name of a `type[1]` in either direction.
 #[must_use]
 pub fn name_of(kind: u8) -> &'static str {
     Tmessage::name_of(kind).or_else(|| Rmessage::name_of(kind)).unwrap_or("unknown")
 }
 
-/// Appends one frame: size[4] type[1] tag[2], then what `fill` appends. Taken back when it does not fit.
+/// Appends one frame: `size[4] type[1] tag[2]`, then what `fill` appends. Taken back when it does not fit.
 fn frame(
     out: &mut Vec<u8>,
     kind: u8,

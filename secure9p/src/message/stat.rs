@@ -98,7 +98,7 @@ impl Stat {
         }
     }
 
-    /// Its length on the wire, its own size[2] included.
+    /// Its length on the wire, its own `size[2]` included.
     #[must_use]
     pub fn wire_bytes(&self) -> usize {
         let texts = [&self.name, &self.uid, &self.gid, &self.muid];
@@ -164,7 +164,7 @@ impl Stat {
     }
 }
 
-/// n[2], then the entry with its own size[2] (stat(5), BUGS).
+/// `n[2]`, then the entry with its own `size[2]` (stat(5), BUGS).
 impl Wire for Stat {
     fn put(&self, out: &mut Writer<'_>) {
         out.sized16(|out| self.put_bare(out));

@@ -30,7 +30,7 @@ macro_rules! messages {
         }
 
         impl $Message {
-            /// type[1] of the message.
+            /// `type[1]` of the message.
             #[must_use]
             pub const fn kind(&self) -> u8 {
                 match self { $(Self::$Variant { .. } => $kind,)* }
@@ -42,7 +42,7 @@ macro_rules! messages {
                 match self { $(Self::$Variant { .. } => $name,)* }
             }
 
-            /// The name in the manual for a type[1], if a message of this direction has it.
+            /// The name in the manual for a `type[1]`, if a message of this direction has it.
             #[must_use]
             pub const fn name_of(kind: u8) -> Option<&'static str> {
                 match kind { $($kind => Some($name),)* _ => None }

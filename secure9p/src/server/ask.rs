@@ -34,9 +34,9 @@ use crate::{
     open::{Access, OpenFlags},
 };
 
-/// Bit of Tlock's flags[4]: the client would rather wait.
+/// Bit of Tlock's `flags[4]`: the client would rather wait.
 const LOCK_BLOCK: u32 = 1;
-/// Permission bit of Tcreate's perm[4] that asks for a directory.
+/// Permission bit of Tcreate's `perm[4]` that asks for a directory.
 const DMDIR: u32 = 0x8000_0000;
 
 /// What to do with the answer, and what to ask.

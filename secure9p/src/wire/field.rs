@@ -107,7 +107,7 @@ impl Wire for String {
     }
 }
 
-/// nwname[2] names. More than walk(5) allows are read over and not kept.
+/// `nwname[2]` names. More than walk(5) allows are read over and not kept.
 impl Wire for Vec<String> {
     #[inline]
     fn put(&self, out: &mut Writer<'_>) {
@@ -126,7 +126,7 @@ impl Wire for Vec<String> {
     }
 }
 
-/// nwqid[2] qids.
+/// `nwqid[2]` qids.
 impl Wire for Vec<Qid> {
     #[inline]
     fn put(&self, out: &mut Writer<'_>) {
@@ -140,7 +140,7 @@ impl Wire for Vec<Qid> {
     }
 }
 
-/// count[4] data.
+/// `count[4]` data.
 impl Wire for Vec<u8> {
     #[inline]
     fn put(&self, out: &mut Writer<'_>) {

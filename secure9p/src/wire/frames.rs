@@ -3,7 +3,7 @@
 //! A frame that lies whole in the input is read where it lies. One that does not is gathered; the data of Rread and Twrite is gathered
 //! apart from the rest, so that the vector it is gathered in is the one that is handed on.
 //!
-//! Knows size[4], type[1] and tag[2], and where bulk data begins. Nothing else.
+//! Knows `size[4]`, `type[1]` and `tag[2]`, and where bulk data begins. Nothing else.
 
 use alloc::vec::Vec;
 use core::mem;
@@ -181,7 +181,7 @@ impl Frames {
     }
 }
 
-/// size[4], if it is there, checked.
+/// `size[4]`, if it is there, checked.
 fn frame_size(bytes: &[u8], msize: u32) -> Result<Option<usize>, Violation> {
     let Some((size, _)) = bytes.split_first_chunk() else { return Ok(None) };
     let size = u32::from_le_bytes(*size);

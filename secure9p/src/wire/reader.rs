@@ -67,7 +67,7 @@ impl<'a> Reader<'a> {
         Ok(Self::new(self.bytes(count)?, None, self.dialect))
     }
 
-    /// Data counted by count[4]: without a copy where the frame was gathered apart.
+    /// Data counted by `count[4]`: without a copy where the frame was gathered apart.
     pub(crate) fn data(&mut self) -> Result<Vec<u8>, CutShort> {
         let count = self.field::<u32>()? as usize;
         match self.payload.take() {

@@ -36,14 +36,14 @@ impl<'a> Writer<'a> {
         field.put(self);
     }
 
-    /// count[2], then whatever is counted.
+    /// `count[2]`, then whatever is counted.
     pub(crate) fn count16(&mut self, count: usize) {
         let counted = u16::try_from(count);
         self.fits &= counted.is_ok();
         self.field(&counted.unwrap_or(u16::MAX));
     }
 
-    /// count[4], then whatever is counted.
+    /// `count[4]`, then whatever is counted.
     pub(crate) fn count32(&mut self, count: usize) {
         let counted = u32::try_from(count);
         self.fits &= counted.is_ok();
@@ -55,7 +55,7 @@ impl<'a> Writer<'a> {
         self.bytes(text.as_bytes());
     }
 
-    /// size[2] in front of what `fill` appends.
+    /// `size[2]` in front of what `fill` appends.
     pub(crate) fn sized16(&mut self, fill: impl FnOnce(&mut Self)) {
         let at = self.out.len();
         self.bytes(&[0; 2]);
@@ -65,7 +65,7 @@ impl<'a> Writer<'a> {
         self.patch(at, &size.unwrap_or(u16::MAX).to_le_bytes());
     }
 
-    /// size[4] in front of what `fill` appends, not counting itself.
+    /// `size[4]` in front of what `fill` appends, not counting itself.
     pub(crate) fn sized32(&mut self, fill: impl FnOnce(&mut Self)) {
         let at = self.out.len();
         self.bytes(&[0; 4]);
