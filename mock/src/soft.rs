@@ -281,11 +281,11 @@ impl GpuDevice for SoftDevice {
         };
         let start = Instant::now();
         let stop = || stop.is_raised();
-        let ended = mock_soft::launch(program, &mut self.memory, &asked, &self.options, &stop);
+        let outcome = mock_soft::launch(program, &mut self.memory, &asked, &self.options, &stop);
         let kernel_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
-        let finished = ended.map_err(|error| of_launch(&launch.kernel, &error))?;
         let room = self.options.printf_bytes.saturating_sub(self.printed.len());
-        self.printed.push_str(cut(&finished.printed, room));
+        self.printed.push_str(cut(&outcome.printed, room));
+        outcome.ended.map_err(|error| of_launch(&launch.kernel, &error))?;
         Ok(LaunchTimes { kernel_us })
     }
 

@@ -25,8 +25,10 @@ pub mod ops;
 pub mod program;
 pub mod raw;
 pub mod scalar;
+pub mod vector;
 
 pub use fault::{Cause, Fault};
-pub use launch::{Engine, Finished, Launch, LaunchError, Options, launch};
+pub use launch::{Engine, Launch, LaunchError, Options, Outcome, launch};
 pub use memory::{DeviceMemory, MemoryError};
 pub use program::Program;
+pub use raw::Level;

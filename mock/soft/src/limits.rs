@@ -31,6 +31,8 @@ pub const QUANTUM_BACK_EDGES: u32 = 4096;
 pub const TURN_BACK_EDGES: u64 = 1 << 22;
 /// Blocks that may be begun and not ended at once.
 pub const RESIDENT_BLOCKS_MAX: usize = 1024;
+/// Lanes of a launch for each thread of the host that is worth starting for it.
+pub const WORTH_A_THREAD_LANES: u128 = 16 * 1024;
 /// Where a cooperative grid meets.
 pub const GRID_WORKSPACE_BYTES: u64 = 256;
 

@@ -1,14 +1,18 @@
 //! A module in a device's memory: its variables placed, its kernels ready to launch.
 
+use std::sync::OnceLock;
+
 use mock_ptx::ir::{Global, GlobalSpace, Kernel, Module};
 
 use crate::memory::{DeviceMemory, MemoryError};
+use crate::vector::{Code, lower};
 
 /// A loaded module. Its variables stay in memory until [`Program::unload`].
 #[derive(Debug)]
 pub struct Program {
     module: Module,
     addresses: Vec<u64>,
+    codes: Vec<OnceLock<Code>>,
 }
 
 impl Program {
@@ -17,7 +21,8 @@ impl Program {
     /// # Errors
     /// When memory has no room for them; nothing is left behind then.
     pub fn load(module: Module, memory: &mut DeviceMemory) -> Result<Self, MemoryError> {
-        let mut program = Self { module, addresses: Vec::new() };
+        let codes = module.kernels.iter().map(|_| OnceLock::new()).collect();
+        let mut program = Self { module, addresses: Vec::new(), codes };
         match program.place(memory) {
             Ok(()) => Ok(program),
             Err(error) => {
@@ -73,6 +78,13 @@ impl Program {
     #[must_use]
     pub fn kernel(&self, name: &str) -> Option<&Kernel> {
         self.module.kernel(name)
+    }
+
+    /// The kernel of this name, lowered when it is first asked for.
+    pub(crate) fn entry(&self, name: &str) -> Option<(&Kernel, &Code)> {
+        let place = self.module.kernels.iter().position(|kernel| kernel.name == name)?;
+        let (kernel, code) = (self.module.kernels.get(place)?, self.codes.get(place)?);
+        Some((kernel, code.get_or_init(|| lower(kernel, &self.addresses))))
     }
 
     /// Where the variable of this name is, and its size.

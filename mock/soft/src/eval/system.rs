@@ -5,12 +5,18 @@ use mock_ptx::ir::{Intrinsic, Operand, Space};
 use super::lanes::Lanes;
 use super::print;
 use crate::fault::Cause;
+use crate::launch::job::Halt;
 use crate::limits::TEXT_BYTES_MAX;
 
 /// What the library keeps during a launch.
 pub trait System {
     /// Adds text to what the launch printed; false where the limit is reached.
     fn print(&mut self, text: &[u8]) -> bool;
+    /// Waits until all blocks before this one have ended.
+    ///
+    /// # Errors
+    /// When the launch ends before that.
+    fn turn(&mut self) -> Result<(), Halt>;
     /// Heap memory, or null.
     fn allocate(&mut self, bytes: u64) -> u64;
     /// Gives heap memory back.

@@ -1,4 +1,8 @@
 //! The registers of one warp, and loops over them.
+#![allow(
+    clippy::needless_range_loop,
+    reason = "a plain index over arrays of one length is the form that compilers turn into vector instructions"
+)]
 
 use crate::limits::WARP_LANES;
 

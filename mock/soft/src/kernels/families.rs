@@ -580,6 +580,12 @@ pub fn widen16(op: Widen16, d: &mut [Chunk<u32>], a: View<'_, u16>) {
     }
 }
 
+/// 16 bits.
+#[inline(always)]
+pub fn copy16(d: &mut [Chunk<u16>], a: View<'_, u16>) {
+    map1(d, a, |a| a);
+}
+
 /// The low 16 bits of 32.
 #[inline(always)]
 pub fn narrow16(d: &mut [Chunk<u16>], a: View<'_, u32>) {

@@ -2,15 +2,18 @@
 
 pub mod barrier;
 mod check;
+mod crew;
 pub mod grid;
 pub mod job;
 mod library;
 mod run;
+mod turns;
 
-pub use run::{Finished, launch};
+pub use run::{Outcome, launch};
 
 use crate::fault::Fault;
 use crate::memory::MemoryError;
+use crate::raw::Level;
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,11 +48,13 @@ pub struct Options {
 pub enum Engine {
     /// One lane at a time: slow, and obviously right.
     Scalar,
+    /// A whole block in lockstep, with the vector instructions of this level or the best there are.
+    Vector(Option<Level>),
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { engine: Engine::Scalar, workers: 1, fuel: None, printf_bytes: 1 << 20 }
+        Self { engine: Engine::Vector(None), workers: 1, fuel: None, printf_bytes: 1 << 20 }
     }
 }
 

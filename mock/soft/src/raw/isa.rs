@@ -125,6 +125,7 @@ dispatch! {
     wide(op: Wide, d: &mut [Chunk<u64>], a: View<'_, u32>, b: View<'_, u32>);
     mad_wide(signed: bool, d: &mut [Chunk<u64>], a: View<'_, u32>, b: View<'_, u32>, c: View<'_, u64>);
     widen16(op: Widen16, d: &mut [Chunk<u32>], a: View<'_, u16>);
+    copy16(d: &mut [Chunk<u16>], a: View<'_, u16>);
     narrow16(d: &mut [Chunk<u16>], a: View<'_, u32>);
     compare16(comparison: Comparison, signed: bool, d: &mut [u32], a: View<'_, u16>, b: View<'_, u16>);
     compare32(comparison: Comparison, numbers: Numbers, d: &mut [u32], a: View<'_, u32>, b: View<'_, u32>);

@@ -23,6 +23,8 @@ unsafe impl Sync for Region {}
 
 /// An unsigned integer that a region holds.
 pub trait Word: Copy + Default {
+    /// The same number in 64 bits.
+    fn widen(self) -> u64;
     /// The value at an address.
     ///
     /// # Safety
@@ -43,6 +45,10 @@ pub trait Word: Copy + Default {
 macro_rules! word {
     ($type:ty, $atomic:ty) => {
         impl Word for $type {
+            #[inline(always)]
+            fn widen(self) -> u64 {
+                self as u64
+            }
             #[inline(always)]
             unsafe fn load(at: *mut u8) -> Self {
                 // SAFETY: the caller's promise is that of `from_ptr`.

@@ -124,7 +124,7 @@ impl<'a> Block<'a> {
         system: &mut impl System,
     ) -> Result<(), Cause> {
         let view = self.view();
-        if !instruction.guard.is_some_and(|guard| !view.holds(lane, guard)) {
+        if instruction.guard.is_none_or(|guard| view.holds(lane, guard)) {
             let wait = collect::wait_for(&instruction.op, lane, &view)?;
             self.arrive(lane, &instruction.op);
             if let Some(wait) = wait {
@@ -161,7 +161,8 @@ impl<'a> Block<'a> {
             }
             Terminator::Call { callee, frame_bytes, then } => {
                 let entry = kernel.function(*callee);
-                let entry = *entry.ok_or(Cause::NoFunction { address: callee.address() })?;
+                let entry =
+                    *entry.ok_or_else(|| Cause::NoFunction { address: callee.address() })?;
                 self.call(lane, entry.frame_bytes, *frame_bytes, *then)?;
                 entry.entry
             }

@@ -1,6 +1,6 @@
 //! Steps that touch registers alone: on shapes where they suffice, by kernels where they do not.
 
-use mock_ptx::ir::{Guard, RegClass, SpecialRegister, Axis};
+use mock_ptx::ir::{Axis, RegClass, SpecialRegister};
 
 use super::code::{Combine, Compare, Logic, Step, Truth};
 use super::file::{File, SlotId};
@@ -9,13 +9,15 @@ use super::rules;
 use super::run::Scope;
 use super::shape::{Affine, Bits, Extent};
 use super::unit::{LaneFault, Unit};
-use crate::eval::compare::combine;
 use crate::eval::lanes::Lanes;
 use crate::kernels::{Binary64, Chunk, Narrow, View, Wide, Widen};
 use crate::raw::Isa;
 
 /// Writes the lanes whose bit is set.
 type Blend<T> = fn(Isa, &mut [Chunk<T>], &[u32], &[Chunk<T>]);
+
+/// `selp` by the bits of a mask.
+type Choose<T> = fn(Isa, &mut [Chunk<T>], &[u32], View<'_, T>, View<'_, T>);
 
 /// Runs a kernel into a slot of `to`; its sources have been spelled and are not in `to`, or `aside` says that they are.
 fn write<T: Bits>(
@@ -41,8 +43,7 @@ fn write<T: Bits>(
 #[inline]
 fn within<T: Bits, const N: usize>(
     file: &mut File<T>,
-    isa: Isa,
-    scope: &Scope,
+    (isa, scope): (Isa, &Scope),
     (d, keep): (SlotId, bool),
     sources: [SlotId; N],
     rule: impl FnOnce([Affine<T>; N], Extent) -> Option<Affine<T>>,
@@ -53,7 +54,7 @@ fn within<T: Bits, const N: usize>(
     if !keep {
         let shapes = sources.map(|s| file.shape(s));
         if shapes.iter().all(Option::is_some) {
-            let shapes = shapes.map(|shape| shape.unwrap_or(Affine::uniform(T::default())));
+            let shapes = shapes.map(|shape| shape.unwrap_or_else(|| Affine::uniform(T::default())));
             if shapes.iter().all(Affine::is_uniform) {
                 sources.iter().for_each(|s| file.spell(*s));
                 let mut target = file.take(d, aside);
@@ -78,8 +79,7 @@ fn within<T: Bits, const N: usize>(
 #[inline]
 fn across<S: Bits, T: Bits, const N: usize>(
     (from, to): (&mut File<S>, &mut File<T>),
-    isa: Isa,
-    scope: &Scope,
+    (isa, scope): (Isa, &Scope),
     (d, keep): (SlotId, bool),
     sources: [SlotId; N],
     rule: impl FnOnce([Affine<S>; N], Extent) -> Option<Affine<T>>,
@@ -89,7 +89,7 @@ fn across<S: Bits, T: Bits, const N: usize>(
     if !keep {
         let shapes = sources.map(|s| from.shape(s));
         if shapes.iter().all(Option::is_some) {
-            let shapes = shapes.map(|shape| shape.unwrap_or(Affine::uniform(S::default())));
+            let shapes = shapes.map(|shape| shape.unwrap_or_else(|| Affine::uniform(S::default())));
             if shapes.iter().all(Affine::is_uniform) {
                 sources.iter().for_each(|s| from.spell(*s));
                 let mut target = to.take(d, false);
@@ -118,22 +118,30 @@ impl Unit<'_> {
             Step::Binary32 { op, d, a, b } => {
                 let to = (d, self.keeps(scope, RegClass::B32, d));
                 let rule = |[a, b]: [_; 2], extent| rules::binary32(op, &a, &b, extent);
-                within(&mut self.file32, isa, scope, to, [a, b], rule, Isa::blend32, |d, [a, b]| {
-                    isa.binary32(op, d, a, b);
-                });
+                within(
+                    &mut self.file32,
+                    (isa, scope),
+                    to,
+                    [a, b],
+                    rule,
+                    Isa::blend32,
+                    |d, [a, b]| {
+                        isa.binary32(op, d, a, b);
+                    },
+                );
             }
             Step::Ternary32 { op, d, a, b, c } => {
                 let to = (d, self.keeps(scope, RegClass::B32, d));
                 let rule = |[a, b, c]: [_; 3], _| rules::ternary32(op, &a, &b, &c);
                 let file = &mut self.file32;
-                within(file, isa, scope, to, [a, b, c], rule, Isa::blend32, |d, [a, b, c]| {
+                within(file, (isa, scope), to, [a, b, c], rule, Isa::blend32, |d, [a, b, c]| {
                     isa.ternary32(op, d, a, b, c);
                 });
             }
             Step::Unary32 { op, d, a } => {
                 let to = (d, self.keeps(scope, RegClass::B32, d));
                 let rule = |[a]: [_; 1], extent| rules::unary32(op, &a, extent);
-                within(&mut self.file32, isa, scope, to, [a], rule, Isa::blend32, |d, [a]| {
+                within(&mut self.file32, (isa, scope), to, [a], rule, Isa::blend32, |d, [a]| {
                     isa.unary32(op, d, a);
                 });
             }
@@ -142,21 +150,21 @@ impl Unit<'_> {
                 let to = (d, self.keeps(scope, RegClass::B64, d));
                 let rule = |[a, b, c]: [_; 3], _| rules::ternary64(op, &a, &b, &c);
                 let file = &mut self.file64;
-                within(file, isa, scope, to, [a, b, c], rule, Isa::blend64, |d, [a, b, c]| {
+                within(file, (isa, scope), to, [a, b, c], rule, Isa::blend64, |d, [a, b, c]| {
                     isa.ternary64(op, d, a, b, c);
                 });
             }
             Step::Unary64 { op, d, a } => {
                 let to = (d, self.keeps(scope, RegClass::B64, d));
                 let rule = |[a]: [_; 1], extent| rules::unary64(op, &a, extent);
-                within(&mut self.file64, isa, scope, to, [a], rule, Isa::blend64, |d, [a]| {
+                within(&mut self.file64, (isa, scope), to, [a], rule, Isa::blend64, |d, [a]| {
                     isa.unary64(op, d, a);
                 });
             }
             Step::Copy16 { d, a } => {
                 let to = (d, self.keeps(scope, RegClass::B16, d));
                 let rule = |[a]: [_; 1], _| Some(a);
-                within(&mut self.file16, isa, scope, to, [a], rule, Isa::blend16, |d, [a]| {
+                within(&mut self.file16, (isa, scope), to, [a], rule, Isa::blend16, |d, [a]| {
                     isa.copy16(d, a);
                 });
             }
@@ -168,7 +176,9 @@ impl Unit<'_> {
                     Widen::Unsigned => a.widened(extent, false),
                     _ => None,
                 };
-                across(files, isa, scope, to, [a], rule, Isa::blend64, |d, [a]| isa.widen(op, d, a));
+                across(files, (isa, scope), to, [a], rule, Isa::blend64, |d, [a]| {
+                    isa.widen(op, d, a)
+                });
             }
             Step::Narrow { op, d, a } => self.narrow(scope, op, d, a),
             Step::Split { low, high, a } => {
@@ -183,22 +193,32 @@ impl Unit<'_> {
                     Wide::MulU => rules::wide_product(&a, &b, extent, false),
                     Wide::Join => None,
                 };
-                across(files, isa, scope, to, [a, b], rule, Isa::blend64, |d, [a, b]| {
+                across(files, (isa, scope), to, [a, b], rule, Isa::blend64, |d, [a, b]| {
                     isa.wide(op, d, a, b);
                 });
             }
             Step::Widen16 { op, d, a } => {
                 let to = (d, self.keeps(scope, RegClass::B32, d));
                 let files = (&mut self.file16, &mut self.file32);
-                across(files, isa, scope, to, [a], |_, _| None, Isa::blend32, |d, [a]| {
-                    isa.widen16(op, d, a);
-                });
+                across(
+                    files,
+                    (isa, scope),
+                    to,
+                    [a],
+                    |_, _| None,
+                    Isa::blend32,
+                    |d, [a]| {
+                        isa.widen16(op, d, a);
+                    },
+                );
             }
             Step::Narrow16 { d, a } => {
                 let to = (d, self.keeps(scope, RegClass::B16, d));
                 let files = (&mut self.file32, &mut self.file16);
                 let rule = |[a]: [Affine<u32>; 1], _| Some(a.narrowed());
-                across(files, isa, scope, to, [a], rule, Isa::blend16, |d, [a]| isa.narrow16(d, a));
+                across(files, (isa, scope), to, [a], rule, Isa::blend16, |d, [a]| {
+                    isa.narrow16(d, a)
+                });
             }
             Step::Shift64 { op, d, a, b } => self.shift64(scope, op, d, a, b),
             Step::MadWide { signed, d, a, b, c } => self.mad_wide(scope, signed, d, [a, b, c]),
@@ -230,7 +250,7 @@ impl Unit<'_> {
             Step::Load(ref access) => return self.load_step(scope, access),
             Step::Store(ref access) => return self.store_step(scope, access),
             Step::Nothing => {}
-            Step::Single | Step::Atomic { .. } => return self.singly(scope),
+            Step::Single => return self.singly(scope),
             Step::Together | Step::Barrier | Step::Library => {
                 debug_assert!(false, "the path's own loop does these");
             }
@@ -242,7 +262,7 @@ impl Unit<'_> {
         let isa = self.isa;
         let to = (d, self.keeps(scope, RegClass::B64, d));
         let rule = |[a, b]: [_; 2], extent| rules::binary64(op, &a, &b, extent);
-        within(&mut self.file64, isa, scope, to, [a, b], rule, Isa::blend64, |d, [a, b]| {
+        within(&mut self.file64, (isa, scope), to, [a, b], rule, Isa::blend64, |d, [a, b]| {
             isa.binary64(op, d, a, b);
         });
     }
@@ -252,7 +272,7 @@ impl Unit<'_> {
         let to = (d, self.keeps(scope, RegClass::B32, d));
         let files = (&mut self.file64, &mut self.file32);
         let rule = |[a]: [Affine<u64>; 1], _| (op == Narrow::Low).then(|| a.narrowed());
-        across(files, isa, scope, to, [a], rule, Isa::blend32, |d, [a]| isa.narrow(op, d, a));
+        across(files, (isa, scope), to, [a], rule, Isa::blend32, |d, [a]| isa.narrow(op, d, a));
     }
 
     fn shift64(
@@ -397,7 +417,13 @@ impl Unit<'_> {
         self.set_predicate(Some(d), &answers, &mask);
     }
 
-    fn special_step(&mut self, scope: &Scope, d: SlotId, class: RegClass, register: SpecialRegister) {
+    fn special_step(
+        &mut self,
+        scope: &Scope,
+        d: SlotId,
+        class: RegClass,
+        register: SpecialRegister,
+    ) {
         let keep = self.keeps(scope, class, d);
         let shape = if keep { None } else { self.special_shape(register) };
         match (class, shape) {
@@ -468,7 +494,7 @@ fn choose<T: Bits>(
     (d, keep): (SlotId, bool),
     (when, a, b): (&Mask, SlotId, SlotId),
     blend: Blend<T>,
-    kernel: fn(Isa, &mut [Chunk<T>], &[u32], View<'_, T>, View<'_, T>),
+    kernel: Choose<T>,
 ) {
     if !keep {
         let chosen = if *when == scope.mask {

@@ -1,8 +1,7 @@
 //! A kernel in the vector engine's own form: one step for each instruction of the IR, operands as slots.
 
 use mock_ptx::ir::{
-    BooleanOp, Comparison, Guard, Instruction, Kernel, Op, RegClass, Space, SpecialRegister,
-    Terminator, Type,
+    BooleanOp, Comparison, Guard, Intrinsic, Kernel, Op, RegClass, Space, SpecialRegister, Type,
 };
 
 use super::file::SlotId;
@@ -15,10 +14,8 @@ use crate::kernels::{
 
 /// A kernel, lowered for the vector engine.
 #[derive(Debug)]
-pub struct Code<'a> {
-    /// What it was lowered from; blocks and instructions have the same places here.
-    pub kernel: &'a Kernel,
-    /// Straight lines.
+pub struct Code {
+    /// Straight lines; blocks and instructions have the same places as in the kernel.
     pub blocks: Vec<Line>,
     /// Which registers are still wanted where.
     pub live: Live,
@@ -28,6 +25,10 @@ pub struct Code<'a> {
     pub constants32: Vec<u32>,
     /// Of 64-bit operands.
     pub constants64: Vec<u64>,
+    /// Whether any step is ordered.
+    pub ordered: bool,
+    /// Whether lanes of several blocks may run side by side in one unit.
+    pub joinable: bool,
 }
 
 /// A straight line of steps.
@@ -44,6 +45,8 @@ pub struct Guarded {
     pub guard: Option<Guard>,
     /// What is done.
     pub step: Step,
+    /// Whether the order of blocks can be seen in what it leaves: it waits for its block's turn.
+    pub ordered: bool,
 }
 
 /// A predicate register's number.
@@ -63,36 +66,133 @@ pub struct Pointer {
 
 /// One operation.
 #[derive(Debug, Clone, PartialEq)]
-#[expect(missing_docs, reason = "`d` is the result, `a b c` the sources, as everywhere in this engine")]
+#[expect(
+    missing_docs,
+    reason = "`d` is the result, `a b c` the sources, as everywhere in this engine"
+)]
 pub enum Step {
-    Unary32 { op: Unary32, d: SlotId, a: SlotId },
-    Unary64 { op: Unary64, d: SlotId, a: SlotId },
-    Copy16 { d: SlotId, a: SlotId },
-    Widen { op: Widen, d: SlotId, a: SlotId },
-    Narrow { op: Narrow, d: SlotId, a: SlotId },
-    Widen16 { op: Widen16, d: SlotId, a: SlotId },
-    Narrow16 { d: SlotId, a: SlotId },
-    Binary32 { op: Binary32, d: SlotId, a: SlotId, b: SlotId },
-    Binary64 { op: Binary64, d: SlotId, a: SlotId, b: SlotId },
-    Shift64 { op: Shift64, d: SlotId, a: SlotId, b: SlotId },
-    Wide { op: Wide, d: SlotId, a: SlotId, b: SlotId },
-    Ternary32 { op: Ternary32, d: SlotId, a: SlotId, b: SlotId, c: SlotId },
-    Ternary64 { op: Ternary64, d: SlotId, a: SlotId, b: SlotId, c: SlotId },
-    MadWide { signed: bool, d: SlotId, a: SlotId, b: SlotId, c: SlotId },
+    Unary32 {
+        op: Unary32,
+        d: SlotId,
+        a: SlotId,
+    },
+    Unary64 {
+        op: Unary64,
+        d: SlotId,
+        a: SlotId,
+    },
+    Copy16 {
+        d: SlotId,
+        a: SlotId,
+    },
+    Widen {
+        op: Widen,
+        d: SlotId,
+        a: SlotId,
+    },
+    Narrow {
+        op: Narrow,
+        d: SlotId,
+        a: SlotId,
+    },
+    Widen16 {
+        op: Widen16,
+        d: SlotId,
+        a: SlotId,
+    },
+    Narrow16 {
+        d: SlotId,
+        a: SlotId,
+    },
+    Binary32 {
+        op: Binary32,
+        d: SlotId,
+        a: SlotId,
+        b: SlotId,
+    },
+    Binary64 {
+        op: Binary64,
+        d: SlotId,
+        a: SlotId,
+        b: SlotId,
+    },
+    Shift64 {
+        op: Shift64,
+        d: SlotId,
+        a: SlotId,
+        b: SlotId,
+    },
+    Wide {
+        op: Wide,
+        d: SlotId,
+        a: SlotId,
+        b: SlotId,
+    },
+    Ternary32 {
+        op: Ternary32,
+        d: SlotId,
+        a: SlotId,
+        b: SlotId,
+        c: SlotId,
+    },
+    Ternary64 {
+        op: Ternary64,
+        d: SlotId,
+        a: SlotId,
+        b: SlotId,
+        c: SlotId,
+    },
+    MadWide {
+        signed: bool,
+        d: SlotId,
+        a: SlotId,
+        b: SlotId,
+        c: SlotId,
+    },
     /// The two halves of 64 bits.
-    Split { low: SlotId, high: SlotId, a: SlotId },
+    Split {
+        low: SlotId,
+        high: SlotId,
+        a: SlotId,
+    },
     Compare(Box<Compare>),
-    Choose16 { d: SlotId, a: SlotId, b: SlotId, condition: Guard },
-    Choose32 { d: SlotId, a: SlotId, b: SlotId, condition: Guard },
-    Choose64 { d: SlotId, a: SlotId, b: SlotId, condition: Guard },
+    Choose16 {
+        d: SlotId,
+        a: SlotId,
+        b: SlotId,
+        condition: Guard,
+    },
+    Choose32 {
+        d: SlotId,
+        a: SlotId,
+        b: SlotId,
+        condition: Guard,
+    },
+    Choose64 {
+        d: SlotId,
+        a: SlotId,
+        b: SlotId,
+        condition: Guard,
+    },
     /// Predicate logic.
-    Logic { op: Logic, d: PredicateId, a: Truth, b: Truth },
-    Special { d: SlotId, class: RegClass, register: SpecialRegister },
+    Logic {
+        op: Logic,
+        d: PredicateId,
+        a: Truth,
+        b: Truth,
+    },
+    Special {
+        d: SlotId,
+        class: RegClass,
+        register: SpecialRegister,
+    },
     /// A place in the frame, in local space.
-    Frame { d: SlotId, offset: u64 },
+    Frame {
+        d: SlotId,
+        offset: u64,
+    },
     Load(Box<Access>),
     Store(Box<Access>),
-    Atomic { address: Pointer },
     /// Lanes of a warp together.
     Together,
     /// A barrier of the block.
@@ -165,18 +265,17 @@ pub enum At {
     Frame(u64),
 }
 
-impl Code<'_> {
-    /// The instruction a step was made from.
-    #[must_use]
-    pub fn instruction(&self, block: u32, place: usize) -> Option<&Instruction> {
-        self.kernel.blocks.get(block as usize)?.instructions.get(place)
-    }
-
-    /// How a block ends.
-    #[must_use]
-    pub fn terminator(&self, block: u32) -> Option<(&Terminator, u32)> {
-        let block = self.kernel.blocks.get(block as usize)?;
-        Some((&block.terminator, block.terminator_line))
+/// Whether what an operation leaves depends on which block comes first.
+#[must_use]
+pub fn is_ordered(op: &Op) -> bool {
+    match op {
+        Op::Atomic { op, ty, dst, space, .. } => {
+            *space != Space::Shared && (dst.is_some() || !atomic::commutes(*op, *ty))
+        }
+        Op::Intrinsic(intrinsic) => {
+            matches!(**intrinsic, Intrinsic::Allocate { .. } | Intrinsic::Free { .. })
+        }
+        _ => false,
     }
 }
 
@@ -187,9 +286,9 @@ pub fn is_joinable(kernel: &Kernel) -> bool {
     let of_block = |op: &Op| match op {
         Op::Barrier { .. } | Op::Mbarrier { .. } | Op::AsyncCopy(_) | Op::Intrinsic(_) => true,
         Op::Shuffle { members: None, .. } | Op::Vote { members: None, .. } => true,
-        Op::Atomic { op, ty, dst, .. } => dst.is_some() || !atomic::commutes(*op, *ty),
         Op::ReadSpecial { register: SpecialRegister::Environment(_), .. } => true,
-        _ => false,
+        Op::Atomic { space: Space::Shared, .. } => true,
+        op => is_ordered(op),
     };
     let mut instructions = kernel.blocks.iter().flat_map(|block| &block.instructions);
     kernel.functions.is_empty() && !instructions.any(|instruction| of_block(&instruction.op))

@@ -241,7 +241,9 @@ mod tests {
 
     #[test]
     fn a_shape_spelled_out_is_the_same_lanes() {
-        for extent in [Extent([64, 2, 1]), Extent([10, 5, 2]), Extent([16, 4, 1]), Extent([3, 1, 1])] {
+        for extent in
+            [Extent([64, 2, 1]), Extent([10, 5, 2]), Extent([16, 4, 1]), Extent([3, 1, 1])]
+        {
             let shape = Affine { base: 100, step: [3, 50, 1000] };
             let mut file = file(extent);
             file.set_shape(0, shape);
@@ -271,7 +273,7 @@ mod tests {
         file.set_shape(0, Affine { base: 0, step: [1, 0, 0] });
         let mut target = file.take(0, true);
         target.chunks[0].0.fill(500);
-        file.put_masked(0, target, 0..1, &Mask::first(3), |d, m, a| blend32(d, m, a));
+        file.put_masked(0, target, 0..1, &Mask::first(3), blend32);
         assert_eq!([0, 2, 3, 63].map(|lane| file.lane(0, lane)), [500, 500, 3, 63]);
     }
 

@@ -124,7 +124,12 @@ impl Live {
     }
 
     /// What is live at a block's start; `visit` sees what is live before each of its instructions.
-    fn walk(&self, kernel: &Kernel, block: usize, mut visit: impl FnMut(usize, &Registers)) -> Registers {
+    fn walk(
+        &self,
+        kernel: &Kernel,
+        block: usize,
+        mut visit: impl FnMut(usize, &Registers),
+    ) -> Registers {
         let code = &kernel.blocks[block];
         let mut live = Registers::empty(self.numbering.count());
         code.terminator.for_each_successor(|next| {
@@ -132,7 +137,9 @@ impl Live {
                 live.join(start);
             }
         });
-        code.terminator.clone().for_each_register(&mut |reg: &mut Reg, _| live.add(self.numbering.reg(*reg)));
+        code.terminator
+            .clone()
+            .for_each_register(&mut |reg: &mut Reg, _| live.add(self.numbering.reg(*reg)));
         for (place, instruction) in code.instructions.iter().enumerate().rev() {
             let mut instruction = instruction.clone();
             let guarded = instruction.guard.is_some();
@@ -178,7 +185,11 @@ mod tests {
         let src = src.map_or(Operand::Immediate(1), |index| {
             Operand::Register(Reg::new(RegClass::B32, index))
         });
-        Instruction { guard: None, op: Op::Move { dst: Reg::new(RegClass::B32, dst), src }, line: 1 }
+        Instruction {
+            guard: None,
+            op: Op::Move { dst: Reg::new(RegClass::B32, dst), src },
+            line: 1,
+        }
     }
 
     fn block(instructions: Vec<Instruction>, terminator: Terminator) -> Block {

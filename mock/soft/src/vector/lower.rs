@@ -6,11 +6,13 @@ use std::collections::BTreeMap;
 
 use mock_ptx::ir::{
     Address, Base, BooleanOp, Comparison, Conversion, FloatBinary, FloatMode, FloatTernary,
-    FloatUnary, Guard, Instruction, IntegerBinary, IntegerTernary, IntegerUnary, Kernel,
-    Op, Operand, Reg, RegClass, Rounding, Space, Type,
+    FloatUnary, Guard, Instruction, IntegerBinary, IntegerTernary, IntegerUnary, Kernel, Op,
+    Operand, Reg, RegClass, Rounding, Space, Type,
 };
 
-use super::code::{Access, At, Code, Compare, Guarded, Line, Logic, Pointer, Step, Truth};
+use super::code::{
+    Access, At, Code, Compare, Guarded, Line, Logic, Pointer, Step, Truth, is_joinable, is_ordered,
+};
 use super::file::SlotId;
 use super::live::Live;
 use crate::kernels::{
@@ -21,25 +23,30 @@ use crate::memory::window;
 
 /// Lowers a kernel; `symbols` are the addresses of the module's variables.
 #[must_use]
-pub fn lower<'a>(kernel: &'a Kernel, symbols: &[u64]) -> Code<'a> {
+pub fn lower(kernel: &Kernel, symbols: &[u64]) -> Code {
     let mut lowerer = Lowerer { kernel, symbols, pools: [(); 3].map(|()| Pool::default()) };
     let mut blocks = Vec::with_capacity(kernel.blocks.len());
     for block in &kernel.blocks {
         let steps = block.instructions.iter().map(|instruction| Guarded {
             guard: instruction.guard,
             step: lowerer.step(instruction),
+            ordered: is_ordered(&instruction.op),
         });
         blocks.push(Line { steps: steps.collect() });
     }
     let waits = |block: u32, place: usize| {
-        let step = blocks.get(block as usize).and_then(|line| line.steps.get(place));
-        step.is_some_and(|guarded| matches!(guarded.step, Step::Together | Step::Barrier))
+        let Some(line) = blocks.get(block as usize) else { return false };
+        // Before such a step, and behind it where a part of the lanes had to stay.
+        let meets = |guarded: &Guarded| matches!(guarded.step, Step::Together | Step::Barrier);
+        let here = line.steps.get(place).is_some_and(meets);
+        here || place > 0 && line.steps.get(place - 1).is_some_and(meets)
     };
     let live = Live::of(kernel, waits);
     let [pool16, pool32, pool64] = lowerer.pools;
     Code {
-        kernel,
         live,
+        ordered: blocks.iter().flat_map(|line| &line.steps).any(|guarded| guarded.ordered),
+        joinable: is_joinable(kernel),
         constants16: pool16.values.iter().map(|value| *value as u16).collect(),
         constants32: pool32.values.iter().map(|value| *value as u32).collect(),
         constants64: pool64.values,
@@ -220,12 +227,9 @@ impl Lowerer<'_> {
     fn copy(&mut self, dst: Reg, src: Operand) -> Option<Step> {
         let d = slot(dst);
         Some(match dst.class() {
-            RegClass::Predicate => Step::Logic {
-                op: Logic::Copy,
-                d,
-                a: truth(src),
-                b: Truth::Known(false),
-            },
+            RegClass::Predicate => {
+                Step::Logic { op: Logic::Copy, d, a: truth(src), b: Truth::Known(false) }
+            }
             RegClass::B16 => Step::Copy16 { d, a: self.source(RegClass::B16, src) },
             RegClass::B32 => Step::Unary32 { op: Unary32::Copy, d, a: self.s32(src) },
             RegClass::B64 => Step::Unary64 { op: Unary64::Copy, d, a: self.s64(src) },
@@ -516,7 +520,8 @@ impl Lowerer<'_> {
         dst: Reg,
         (source, src): (RegClass, Operand),
     ) -> Option<Step> {
-        let Conversion { to, from, rounding, to_integral, flush_subnormals: flush, .. } = conversion;
+        let Conversion { to, from, rounding, to_integral, flush_subnormals: flush, .. } =
+            conversion;
         let (d, nearest) = (slot(dst), rounding == Rounding::NearestEven);
         if dst.class() != to.class() || source != from.class() {
             return None;

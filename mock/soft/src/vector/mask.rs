@@ -16,12 +16,10 @@ impl Mask {
     /// The first `lanes` lanes.
     #[must_use]
     pub fn first(lanes: usize) -> Self {
-        Self(std::array::from_fn(|warp| {
-            match lanes.saturating_sub(warp * WARP_LANES) {
-                0 => 0,
-                n if n >= WARP_LANES => u32::MAX,
-                n => (1 << n) - 1,
-            }
+        Self(std::array::from_fn(|warp| match lanes.saturating_sub(warp * WARP_LANES) {
+            0 => 0,
+            n if n >= WARP_LANES => u32::MAX,
+            n => (1 << n) - 1,
         }))
     }
 

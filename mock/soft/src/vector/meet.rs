@@ -1,6 +1,6 @@
 //! Where lanes of a unit wait for each other.
 
-use mock_ptx::ir::{BarrierKind, Op, Operand, RegClass};
+use mock_ptx::ir::{BarrierKind, Guard, Op, Operand, RegClass};
 
 use super::mask::{Mask, WARPS_MAX};
 use super::path::{Path, State};
@@ -40,8 +40,7 @@ fn members(op: &Op) -> Members {
 impl Unit<'_> {
     /// Does an operation of warps for whoever has all members here; false where the running path must wait.
     pub(super) fn together(&mut self, scope: &Scope) -> Result<bool, Halt> {
-        let code = self.code;
-        let instruction = code.instruction(self.path.block, self.path.place as usize);
+        let instruction = self.instruction(self.path.block, self.path.place);
         let Some(op) = instruction.map(|instruction| &instruction.op) else { return Ok(true) };
         let who = members(op);
         let complete = match who {
@@ -108,7 +107,13 @@ impl Unit<'_> {
     }
 
     /// The lanes of `left` that name the same members as lane `first`, and those members.
-    fn group(&self, who: &Members, warp: usize, first: usize, left: u32) -> Result<(u32, u32), Halt> {
+    fn group(
+        &self,
+        who: &Members,
+        warp: usize,
+        first: usize,
+        left: u32,
+    ) -> Result<(u32, u32), Halt> {
         let Members::Of(operand) = *who else { return Ok((left, u32::MAX)) };
         let named = |lane: usize| self.read32(warp * WARP_LANES + lane, operand);
         let wanted = named(first);
@@ -133,12 +138,14 @@ impl Unit<'_> {
 
     /// Arrives at a barrier; false where the running path must wait.
     pub(super) fn arrive(&mut self, scope: &Scope) -> Result<bool, Halt> {
-        let code = self.code;
-        let instruction = code.instruction(self.path.block, self.path.place as usize);
+        let instruction = self.instruction(self.path.block, self.path.place);
         let Some(Op::Barrier { kind, id, threads, predicate, .. }) = instruction.map(|i| &i.op)
         else {
             return Ok(true);
         };
+        if self.passes_at_once(scope, *kind, (*id, *threads), *predicate) {
+            return Ok(true);
+        }
         let mut left = scope.mask;
         let mut waiting = Mask::EMPTY;
         while let Some(lane) = left.lowest() {
@@ -172,6 +179,37 @@ impl Unit<'_> {
         Ok(false)
     }
 
+    /// The common case: everyone alive is here, at a barrier that waits for all of them.
+    fn passes_at_once(
+        &mut self,
+        scope: &Scope,
+        kind: BarrierKind,
+        (id, threads): (Operand, Option<Operand>),
+        predicate: Option<Guard>,
+    ) -> bool {
+        let Operand::Immediate(number) = id else { return false };
+        let all = scope.mask == self.alive && threads.is_none() && kind != BarrierKind::Arrive;
+        let fresh = self.barriers.get(number as usize) == Some(&Barrier::default());
+        if !all || !fresh {
+            return false;
+        }
+        if let BarrierKind::Reduce(reduction) = kind {
+            let mut barrier = Barrier::default();
+            let holding = predicate.map_or(0, |guard| self.holding(guard, &scope.mask).count());
+            barrier.arrive(scope.mask.count(), None, holding);
+            self.answer(scope.mask, barrier.answer(reduction));
+        }
+        true
+    }
+
+    /// Gives lanes the outcome of the barrier that the running path stands at.
+    fn answer(&mut self, mask: Mask, answer: u64) {
+        let instruction = self.instruction(self.path.block, self.path.place);
+        if let Some(Op::Barrier { dst: Some(dst), .. }) = instruction.map(|i| &i.op) {
+            mask.lanes().for_each(|lane| self.set_register(lane, *dst, answer));
+        }
+    }
+
     /// Lets go on who waits for nobody any more.
     pub(super) fn release(&mut self) -> Result<(), Halt> {
         for id in 0..self.barriers.len() {
@@ -191,15 +229,15 @@ impl Unit<'_> {
 
     /// All that wait at a barrier go on behind it.
     fn pass(&mut self, id: u32, barrier: Barrier) {
-        let code = self.code;
         for i in 0..self.others.len() {
             let Path { block, place, mask, state, .. } = self.others[i];
             if state != State::Barrier(id) {
                 continue;
             }
-            let instruction = code.instruction(block, place as usize);
-            if let Some(Op::Barrier { kind: BarrierKind::Reduce(reduction), dst: Some(dst), .. }) =
-                instruction.map(|i| &i.op)
+            let instruction = self.instruction(block, place);
+            if let Some(Op::Barrier {
+                kind: BarrierKind::Reduce(reduction), dst: Some(dst), ..
+            }) = instruction.map(|i| &i.op)
             {
                 let answer = barrier.answer(*reduction);
                 mask.lanes().for_each(|lane| self.set_register(lane, *dst, answer));
@@ -219,8 +257,8 @@ impl Unit<'_> {
             }
             let mut j = i + 1;
             while j < self.others.len() {
-                let meets = self.others[j].state == State::Members
-                    && self.others[i].meets(&self.others[j]);
+                let meets =
+                    self.others[j].state == State::Members && self.others[i].meets(&self.others[j]);
                 if meets {
                     let other = self.others.swap_remove(j);
                     self.others[i].mask = self.others[i].mask.or(&other.mask);
@@ -234,16 +272,17 @@ impl Unit<'_> {
 
     /// Whether any group of a waiting path now has all its members.
     fn is_complete(&self, i: usize) -> bool {
-        let code = self.code;
         let Path { block, place, mask, .. } = self.others[i];
-        let Some(instruction) = code.instruction(block, place as usize) else { return true };
+        let Some(instruction) = self.instruction(block, place) else { return true };
         let who = members(&instruction.op);
         (0..WARPS_MAX).filter(|warp| mask.0[*warp] != 0).any(|warp| {
             let mut left = mask.0[warp];
             while left != 0 {
                 let first = left.trailing_zeros() as usize;
                 match self.group(&who, warp, first, left) {
-                    Ok((group, wanted)) if wanted & self.alive.0[warp] & !group != 0 => left &= !group,
+                    Ok((group, wanted)) if wanted & self.alive.0[warp] & !group != 0 => {
+                        left &= !group
+                    }
                     _ => return true,
                 }
             }
@@ -260,7 +299,7 @@ impl Unit<'_> {
             State::Barrier(_) => "a barrier",
             _ => "a warp operation",
         };
-        let line = self.code.instruction(first.block, first.place as usize).map_or(0, |i| i.line);
+        let line = self.instruction(first.block, first.place).map_or(0, |i| i.line);
         let cause = Cause::Deadlock { waiting: waiting as usize, at };
         self.fault_in_line(first.mask.lowest().unwrap_or(0), line, cause)
     }

@@ -55,7 +55,15 @@ impl Path {
     /// At the kernel's first instruction.
     #[must_use]
     pub const fn entry(mask: Mask) -> Self {
-        Self { block: 0, place: 0, mask, stack: Vec::new(), frame: 0, state: State::Ready, stamp: 0 }
+        Self {
+            block: 0,
+            place: 0,
+            mask,
+            stack: Vec::new(),
+            frame: 0,
+            state: State::Ready,
+            stamp: 0,
+        }
     }
 
     /// The same place with other lanes.

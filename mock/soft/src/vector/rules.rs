@@ -65,9 +65,7 @@ pub(super) fn binary32(
         Binary32::MulLo => a.product(b),
         Binary32::Or => a.joined(b, extent),
         Binary32::And => masked(a, b, extent).or_else(|| masked(b, a, extent)),
-        Binary32::Shl if b.is_uniform() => {
-            Some(a.times(1u32.checked_shl(b.base).unwrap_or(0)))
-        }
+        Binary32::Shl if b.is_uniform() => Some(a.times(1u32.checked_shl(b.base).unwrap_or(0))),
         Binary32::MinS => extreme(a, b, extent, true, true),
         Binary32::MaxS => extreme(a, b, extent, true, false),
         Binary32::MinU => extreme(a, b, extent, false, true),

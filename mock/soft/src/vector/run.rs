@@ -7,7 +7,7 @@ use mock_ptx::ir::{BlockId, Guard, RegClass, Terminator};
 use super::code::{Line, Step};
 use super::file::SlotId;
 use super::mask::Mask;
-use super::path::{Frame, Path, State};
+use super::path::{Frame, State};
 use super::unit::{LaneFault, Unit};
 use crate::eval::lanes::Lanes;
 use crate::eval::single;
@@ -89,13 +89,14 @@ impl Unit<'_> {
         if let Next::Yield = self.run_line(line, &scope, system)? {
             return Ok(());
         }
-        let Some((terminator, _)) = code.terminator(block) else { return Ok(()) };
+        let Some((terminator, _)) = self.terminator(block) else { return Ok(()) };
         let onward = self.leave(terminator).map_err(|fault| self.fault_at_end(fault))?;
         match onward {
             Onward::To(target) => self.go(block, target),
-            Onward::Split => self.settle(block),
-            Onward::Gone => Ok(()),
+            Onward::Split => self.settle(),
+            Onward::Gone => {}
         }
+        Ok(())
     }
 
     fn run_line(
@@ -118,6 +119,9 @@ impl Unit<'_> {
                     &narrow
                 }
             };
+            if guarded.ordered {
+                system.turn()?;
+            }
             match &guarded.step {
                 Step::Together => {
                     if !self.together(scope)? {
@@ -155,12 +159,12 @@ impl Unit<'_> {
 
     /// A fault in the step that the running path is at.
     pub(super) fn fault(&self, (lane, cause): LaneFault) -> Halt {
-        let instruction = self.code.instruction(self.path.block, self.path.place as usize);
+        let instruction = self.instruction(self.path.block, self.path.place);
         self.fault_in_line(lane, instruction.map_or(0, |instruction| instruction.line), cause)
     }
 
     fn fault_at_end(&self, (lane, cause): LaneFault) -> Halt {
-        let line = self.code.terminator(self.path.block).map_or(0, |(_, line)| line);
+        let line = self.terminator(self.path.block).map_or(0, |(_, line)| line);
         self.fault_in_line(lane, line, cause)
     }
 
@@ -171,20 +175,19 @@ impl Unit<'_> {
 
     /// The operation of the running path's step, lane by lane.
     pub(super) fn singly(&mut self, scope: &Scope) -> Result<(), LaneFault> {
-        let code = self.code;
-        let Some(instruction) = code.instruction(self.path.block, self.path.place as usize) else {
+        let Some(instruction) = self.instruction(self.path.block, self.path.place) else {
             return Ok(());
         };
         for lane in scope.mask.lanes() {
-            let done = single::execute(&instruction.op, lane, self).map_err(|cause| (lane, cause))?;
+            let done =
+                single::execute(&instruction.op, lane, self).map_err(|cause| (lane, cause))?;
             debug_assert!(done, "{:?} is no operation of one lane", instruction.op);
         }
         Ok(())
     }
 
     fn library(&mut self, scope: &Scope, system: &mut impl System) -> Result<(), LaneFault> {
-        let code = self.code;
-        let instruction = code.instruction(self.path.block, self.path.place as usize);
+        let instruction = self.instruction(self.path.block, self.path.place);
         if let Some(mock_ptx::ir::Op::Intrinsic(intrinsic)) = instruction.map(|i| &i.op) {
             for lane in scope.mask.lanes() {
                 system::execute(intrinsic, lane, self, system).map_err(|cause| (lane, cause))?;
@@ -210,7 +213,7 @@ impl Unit<'_> {
                 Onward::Split
             }
             Terminator::Call { callee, frame_bytes, then } => {
-                let entry = self.code.kernel.function(*callee);
+                let entry = self.job.kernel.function(*callee);
                 let address = callee.address();
                 let lane = self.path.mask.lowest().unwrap_or(0);
                 let entry = *entry.ok_or((lane, Cause::NoFunction { address }))?;
@@ -220,7 +223,7 @@ impl Unit<'_> {
             }
             Terminator::CallIndirect { address, frame_bytes, then } => {
                 let (address, frame_bytes, then) = (*address, *frame_bytes, *then);
-                let kernel = self.code.kernel;
+                let kernel = self.job.kernel;
                 let lane = self.path.mask.lowest().unwrap_or(0);
                 let mut largest = 0;
                 for lane in self.path.mask.lanes() {
@@ -257,7 +260,10 @@ impl Unit<'_> {
         Onward::Gone
     }
 
-    fn call(&mut self, (callee_bytes, caller_bytes, then): (u32, u32, BlockId)) -> Result<(), Cause> {
+    fn call(
+        &mut self,
+        (callee_bytes, caller_bytes, then): (u32, u32, BlockId),
+    ) -> Result<(), Cause> {
         let frame = self.path.frame + u64::from(caller_bytes);
         let end = frame + u64::from(callee_bytes);
         let depth = self.path.stack.len();
@@ -277,6 +283,9 @@ impl Unit<'_> {
         }
         if goes.is_empty() {
             return Onward::To(otherwise);
+        }
+        if taken.0 <= self.path.block || otherwise.0 <= self.path.block {
+            self.count_back_edge();
         }
         let stays = self.path.mask.without(&goes);
         let mut other = self.path.with(goes);
@@ -304,6 +313,9 @@ impl Unit<'_> {
                 }
             }
         }
+        if parts.iter().any(|(to, _)| to.0 <= self.path.block) {
+            self.count_back_edge();
+        }
         for (to, mask) in parts {
             let mut part = self.path.with(mask);
             (part.block, part.place) = (to.0, 0);
@@ -315,46 +327,46 @@ impl Unit<'_> {
 
     /// The running path goes on at `target`.
     #[inline]
-    fn go(&mut self, from: u32, BlockId(target): BlockId) -> Result<(), Halt> {
+    fn go(&mut self, from: u32, BlockId(target): BlockId) {
         (self.path.block, self.path.place) = (target, 0);
         if target <= from {
-            self.back_edges += 1;
-            self.path_back_edges += 1;
+            self.count_back_edge();
         }
-        if self.others.is_empty() { Ok(()) } else { self.choose() }
+        if !self.others.is_empty() {
+            self.choose();
+        }
     }
 
     /// After a split: joins what meets, and lets the right one run.
-    fn settle(&mut self, from: u32) -> Result<(), Halt> {
-        self.back_edges += 1;
-        let _ = from;
-        self.path_back_edges += 1;
-        if self.path.mask.is_empty() {
-            return if self.next_path()? { Ok(()) } else { Ok(()) };
+    fn settle(&mut self) {
+        if !self.path.mask.is_empty() {
+            self.choose();
         }
-        self.choose()
+    }
+
+    fn count_back_edge(&mut self) {
+        self.back_edges += 1;
+        self.turn_back_edges += 1;
     }
 
     /// The running path has just come to a block's start, and others exist: who runs?
-    fn choose(&mut self) -> Result<(), Halt> {
+    fn choose(&mut self) {
         self.join_those_here();
         if self.others.is_empty() {
-            return Ok(());
+            return;
         }
-        if self.path_back_edges >= QUANTUM_BACK_EDGES {
-            return self.rotate();
+        if self.turn_back_edges >= QUANTUM_BACK_EDGES {
+            self.rotate();
+            return;
         }
-        let first = self.others.iter().position(|other| {
-            other.state == State::Ready && !self.pinned && other.order() < self.path.order()
-        });
-        if first.is_some() {
-            let path = std::mem::replace(&mut self.path, Path::entry(Mask::EMPTY));
-            self.others.push(path);
-            self.next_path()?;
-        } else {
-            self.want();
+        if let Some(first) = self.first_ready()
+            && !self.pinned
+            && self.others[first].order() < self.path.order()
+        {
+            std::mem::swap(&mut self.path, &mut self.others[first]);
+            self.join_those_here();
         }
-        Ok(())
+        self.want();
     }
 
     /// Joins to the running path whoever stands at the same place.
@@ -371,7 +383,7 @@ impl Unit<'_> {
     }
 
     /// A turn is over: the path that has waited longest runs, and is not interrupted for a turn.
-    fn rotate(&mut self) -> Result<(), Halt> {
+    fn rotate(&mut self) {
         self.turn += 1;
         self.path.stamp = self.turn;
         let longest = self
@@ -381,7 +393,7 @@ impl Unit<'_> {
             .filter(|(_, other)| other.state == State::Ready)
             .min_by_key(|(_, other)| other.stamp)
             .map(|(i, _)| i);
-        self.path_back_edges = 0;
+        self.turn_back_edges = 0;
         if let Some(i) = longest {
             std::mem::swap(&mut self.path, &mut self.others[i]);
             self.pinned = true;
@@ -390,22 +402,13 @@ impl Unit<'_> {
             self.pinned = false;
         }
         self.want();
-        Ok(())
     }
 
     /// The running path is gone or waits: the first that is ready runs. False where no lane is left.
     pub(super) fn next_path(&mut self) -> Result<bool, Halt> {
         self.release()?;
-        let first = self
-            .others
-            .iter()
-            .enumerate()
-            .filter(|(_, other)| other.state == State::Ready)
-            .min_by_key(|(_, other)| other.order())
-            .map(|(i, _)| i);
         self.pinned = false;
-        self.path_back_edges = 0;
-        match first {
+        match self.first_ready() {
             Some(i) => {
                 self.path = self.others.swap_remove(i);
                 self.join_those_here();
@@ -415,6 +418,12 @@ impl Unit<'_> {
             None if self.others.is_empty() => Ok(false),
             None => Err(self.deadlock()),
         }
+    }
+
+    /// Of those that could run, the one that stands first.
+    fn first_ready(&self) -> Option<usize> {
+        let ready = self.others.iter().enumerate().filter(|(_, other)| other.state == State::Ready);
+        ready.min_by_key(|(_, other)| other.order()).map(|(i, _)| i)
     }
 
     /// Finds what those that do not run still want.

@@ -153,14 +153,22 @@ impl<T: Bits> Affine<T> {
     #[inline]
     #[must_use]
     pub fn range(&self, extent: Extent, signed: bool) -> Option<(i64, i64)> {
-        let base = if signed || T::BITS == 64 { self.base.signed() } else { self.base.zero_extended() as i64 };
+        let base = if signed || T::BITS == 64 {
+            self.base.signed()
+        } else {
+            self.base.zero_extended() as i64
+        };
         if T::BITS == 64 && (base.unsigned_abs() > 1 << 62 || !signed && base < 0) {
             return None;
         }
         let (mut low, mut high) = (base, base);
         for (step, n) in self.step.iter().zip(extent.0) {
             let reach = step.signed().checked_mul(i64::from(n) - 1)?;
-            if reach < 0 { low = low.checked_add(reach)? } else { high = high.checked_add(reach)? }
+            if reach < 0 {
+                low = low.checked_add(reach)?
+            } else {
+                high = high.checked_add(reach)?
+            }
         }
         let (least, most) = match (signed, T::BITS) {
             (_, 64) => (if signed { i64::MIN } else { 0 }, i64::MAX),
@@ -176,7 +184,10 @@ impl<T: Bits> Affine<T> {
     pub fn widened<W: Bits>(&self, extent: Extent, signed: bool) -> Option<Affine<W>> {
         self.range(extent, signed)?;
         let start = if signed { self.base.signed() as u64 } else { self.base.zero_extended() };
-        Some(Affine { base: W::cut(start), step: self.step.map(|step| W::cut(step.signed() as u64)) })
+        Some(Affine {
+            base: W::cut(start),
+            step: self.step.map(|step| W::cut(step.signed() as u64)),
+        })
     }
 
     /// The same numbers modulo a narrower width.
@@ -193,7 +204,10 @@ impl<T: Bits> Affine<T> {
     #[inline]
     #[must_use]
     pub fn low_zeros(&self) -> u32 {
-        let all = self.step.iter().fold(self.base.zero_extended(), |all, step| all | step.zero_extended());
+        let all = self
+            .step
+            .iter()
+            .fold(self.base.zero_extended(), |all, step| all | step.zero_extended());
         all.trailing_zeros()
     }
 
@@ -202,7 +216,8 @@ impl<T: Bits> Affine<T> {
     #[must_use]
     pub fn joined(&self, other: &Self, extent: Extent) -> Option<Self> {
         let fits = |high: &Self, low: &Self| {
-            low.range(extent, false).is_some_and(|(_, most)| most < 1i64 << high.low_zeros().min(62))
+            low.range(extent, false)
+                .is_some_and(|(_, most)| most < 1i64 << high.low_zeros().min(62))
         };
         (fits(self, other) || fits(other, self)).then(|| self.plus(other))
     }
@@ -232,7 +247,10 @@ mod tests {
         assert_eq!(lanes(&a.minus(&b)), each(u32::wrapping_sub));
         let five = Affine::uniform(5);
         let product = a.product(&five).expect("one is uniform");
-        assert_eq!(lanes(&product), lanes(&a).iter().map(|v| v.wrapping_mul(5)).collect::<Vec<_>>());
+        assert_eq!(
+            lanes(&product),
+            lanes(&a).iter().map(|v| v.wrapping_mul(5)).collect::<Vec<_>>()
+        );
         assert!(a.product(&b).is_none());
     }
 
@@ -241,7 +259,10 @@ mod tests {
         for a in [affine(100, [4, 64, -3]), affine(0, [0; 3]), affine(5, [-1, 30, 0])] {
             let seen = a.range(EXTENT, true).expect("nothing wraps");
             let values: Vec<i64> = lanes(&a).iter().map(|v| v.signed()).collect();
-            assert_eq!(seen, (*values.iter().min().expect("lanes"), *values.iter().max().expect("lanes")));
+            assert_eq!(
+                seen,
+                (*values.iter().min().expect("lanes"), *values.iter().max().expect("lanes"))
+            );
         }
         assert_eq!(affine(5, [-1, 30, 0]).range(EXTENT, false), None);
         assert_eq!(affine(i32::MAX as u32, [1, 0, 0]).range(EXTENT, true), None);

@@ -1,6 +1,8 @@
 //! The state of one unit: a block, or several blocks side by side, in lockstep.
 
-use mock_ptx::ir::{GlobalId, Guard, Reg, RegClass, Space, SpecialRegister};
+use mock_ptx::ir::{
+    GlobalId, Guard, Instruction, Reg, RegClass, Space, SpecialRegister, Terminator,
+};
 
 use super::code::Code;
 use super::file::File;
@@ -11,7 +13,6 @@ use super::shape::Extent;
 use crate::eval::lanes::Lanes;
 use crate::fault::Cause;
 use crate::launch::barrier::Barrier;
-use crate::launch::grid;
 use crate::launch::job::{self, Job};
 use crate::limits::{BARRIERS, WARP_LANES};
 use crate::memory::{Access, AccessError, Place};
@@ -21,7 +22,7 @@ use crate::raw::{Isa, Region};
 #[derive(Debug)]
 pub struct Unit<'a> {
     pub(super) job: &'a Job<'a>,
-    pub(super) code: &'a Code<'a>,
+    pub(super) code: &'a Code,
     pub(super) isa: Isa,
     /// The first block's place in the grid; the others follow along x.
     pub(super) first: [u32; 3],
@@ -48,20 +49,22 @@ pub struct Unit<'a> {
     pub(super) barriers: [Barrier; BARRIERS],
     pub(super) clock: u64,
     pub(super) back_edges: u64,
-    /// Since this path began to run.
-    pub(super) path_back_edges: u32,
-    /// Where the last access to device memory landed.
-    pub(super) last_entry: usize,
+    /// Since the last turn was over.
+    pub(super) turn_back_edges: u32,
+    /// Turns given so far.
+    pub(super) turn: u64,
+    /// The running path got its turn by waiting longest, and keeps it.
+    pub(super) pinned: bool,
 }
 
 impl<'a> Unit<'a> {
     /// Room for units of up to `blocks` blocks; none where the host has no memory for it.
     #[must_use]
-    pub fn new(job: &'a Job<'a>, code: &'a Code<'a>, isa: Isa, blocks: u32) -> Option<Self> {
+    pub fn new(job: &'a Job<'a>, code: &'a Code, isa: Isa, blocks: u32) -> Option<Self> {
         let threads = job.threads();
         let lanes = threads * blocks as usize;
         let warps = lanes.div_ceil(WARP_LANES);
-        let counts = code.kernel.registers;
+        let counts = job.kernel.registers;
         let registers = |class| counts.of(class) as usize;
         let local_lanes = warps * WARP_LANES;
         Some(Self {
@@ -86,8 +89,9 @@ impl<'a> Unit<'a> {
             barriers: [Barrier::default(); BARRIERS],
             clock: 0,
             back_edges: 0,
-            path_back_edges: 0,
-            last_entry: 0,
+            turn_back_edges: 0,
+            turn: 0,
+            pinned: false,
         })
     }
 
@@ -95,7 +99,7 @@ impl<'a> Unit<'a> {
     pub fn start(&mut self, first: [u32; 3], blocks: u32) {
         let [x, y, z] = self.job.block;
         let extent = Extent(if blocks > 1 { [x, y * z, blocks] } else { [x, y, z] });
-        let counts = self.code.kernel.registers;
+        let counts = self.job.kernel.registers;
         self.first = first;
         self.all = Mask::first(extent.lanes());
         self.alive = self.all;
@@ -107,9 +111,10 @@ impl<'a> Unit<'a> {
         self.others.clear();
         self.shared.clear(self.shared.bytes());
         self.local.clear(self.local_used_bytes.next_multiple_of(4) * self.local_lanes as u64);
-        self.local_used_bytes = self.code.kernel.frame_bytes.into();
+        self.local_used_bytes = self.job.kernel.frame_bytes.into();
         self.barriers = [Barrier::default(); BARRIERS];
-        (self.clock, self.back_edges, self.path_back_edges) = (0, 0, 0);
+        (self.clock, self.back_edges, self.turn_back_edges) = (0, 0, 0);
+        (self.turn, self.pinned) = (0, false);
     }
 
     /// How the lanes lie.
@@ -158,11 +163,17 @@ impl<'a> Unit<'a> {
         matches!(job::resolve(space, address).0, Space::Local)
     }
 
-    /// The linear index of a lane's block in the grid.
-    pub(super) fn block_index(&self) -> u64 {
-        let [x, y, z] = self.first.map(u64::from);
-        let [nx, ny, _] = self.job.grid.map(u64::from);
-        x + nx * (y + ny * z)
+    /// The instruction that a step was made from.
+    pub(super) fn instruction(&self, block: u32, place: u32) -> Option<&'a Instruction> {
+        let job = self.job;
+        job.kernel.blocks.get(block as usize)?.instructions.get(place as usize)
+    }
+
+    /// How a block ends, and on which line.
+    pub(super) fn terminator(&self, block: u32) -> Option<(&'a Terminator, u32)> {
+        let job = self.job;
+        let block = job.kernel.blocks.get(block as usize)?;
+        Some((&block.terminator, block.terminator_line))
     }
 }
 
@@ -258,9 +269,3 @@ impl Lanes for Unit<'_> {
 
 /// A fault in one lane.
 pub(super) type LaneFault = (usize, Cause);
-
-/// The coordinates of a lane's block.
-#[must_use]
-pub(super) fn block_at(index: u64, extent: [u32; 3]) -> [u32; 3] {
-    grid::coordinates(index, extent)
-}

@@ -1,7 +1,8 @@
 //! A device for tests: a module loaded from a fixture, buffers of typed values, launches that must end well.
 #![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(clippy::panic, reason = "a test that cannot be set up fails here")]
 
-use mock_soft::{DeviceMemory, Finished, Launch, LaunchError, Options, Program, launch};
+use mock_soft::{DeviceMemory, Launch, LaunchError, Options, Program, launch};
 
 /// The PTX of a fixture, as each of the two compilers wrote it.
 pub(crate) fn fixture(name: &str) -> [(&'static str, String); 2] {
@@ -91,9 +92,10 @@ impl Device {
         block: [u32; 3],
         shared_bytes: u32,
         parameters: &Parameters,
-    ) -> Result<Finished, LaunchError> {
+    ) -> Result<String, LaunchError> {
         let asked = Launch { kernel, grid, block, shared_bytes, parameters: &parameters.0 };
-        launch(&self.program, &mut self.memory, &asked, &self.options, &|| false)
+        let outcome = launch(&self.program, &mut self.memory, &asked, &self.options, &|| false);
+        outcome.ended.map(|()| outcome.printed)
     }
 
     pub(crate) fn run(
@@ -102,7 +104,7 @@ impl Device {
         grid: u32,
         block: u32,
         parameters: Parameters,
-    ) -> Finished {
+    ) -> String {
         self.run3(kernel, [grid, 1, 1], [block, 1, 1], 0, parameters)
     }
 
@@ -113,7 +115,7 @@ impl Device {
         block: [u32; 3],
         shared_bytes: u32,
         parameters: Parameters,
-    ) -> Finished {
+    ) -> String {
         self.try_launch(kernel, grid, block, shared_bytes, &parameters)
             .unwrap_or_else(|error| panic!("{error}"))
     }

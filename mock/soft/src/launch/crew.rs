@@ -1,0 +1,212 @@
+//! The threads that run a launch's units, and what becomes of units that do not end in one go.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use super::job::{Halt, Job, Progress};
+use super::library::{Desk, Library};
+use super::turns::{Place, Turns};
+use super::{Engine, LaunchError, Options, grid};
+use crate::limits::{
+    BLOCK_THREADS_MAX, RESIDENT_BLOCKS_MAX, TURN_BACK_EDGES, WARP_LANES, WORTH_A_THREAD_LANES,
+};
+use crate::memory::MemoryError;
+use crate::raw::Isa;
+use crate::scalar;
+use crate::vector::{Code, Unit};
+
+/// How a launch's blocks are spread.
+pub(super) struct Crew<'a> {
+    job: &'a Job<'a>,
+    code: &'a Code,
+    engine: Engine,
+    library: &'a Library,
+    turns: Turns,
+    /// Blocks of one unit, along x.
+    joined: u32,
+    units_in_row: u64,
+    workers: usize,
+    halt: Mutex<Option<(u64, LaunchError)>>,
+    halted: AtomicBool,
+}
+
+/// A block or unit of either engine.
+enum Runner<'a> {
+    Scalar(Box<scalar::Block<'a>>),
+    Vector(Box<Unit<'a>>),
+}
+
+/// A unit that has begun and not ended.
+struct Resident<'a> {
+    unit: u64,
+    place: Place,
+    runner: Runner<'a>,
+}
+
+impl<'a> Crew<'a> {
+    pub(super) fn new(
+        job: &'a Job<'a>,
+        code: &'a Code,
+        options: &Options,
+        library: &'a Library,
+    ) -> Self {
+        let joined = match options.engine {
+            Engine::Vector(_) if code.joinable => joined_blocks(job),
+            _ => 1,
+        };
+        let [x, y, z] = job.grid.map(u64::from);
+        let units_in_row = x.div_ceil(joined.into());
+        let units = units_in_row * y * z;
+        let lanes = u128::from(grid::volume(job.grid)) * job.threads() as u128;
+        let worth = usize::try_from(lanes / WORTH_A_THREAD_LANES).unwrap_or(usize::MAX);
+        let most = usize::try_from(units).unwrap_or(usize::MAX).min(worth).max(1);
+        Self {
+            job,
+            code,
+            engine: options.engine,
+            library,
+            turns: Turns::new(units),
+            joined,
+            units_in_row,
+            workers: options.workers.clamp(1, most),
+            halt: Mutex::new(None),
+            halted: AtomicBool::new(false),
+        }
+    }
+
+    /// Runs all units; the error of the earliest one that failed.
+    pub(super) fn run(self) -> Result<(), LaunchError> {
+        std::thread::scope(|scope| {
+            for _ in 1..self.workers {
+                scope.spawn(|| self.work());
+            }
+            self.work();
+        });
+        let halt = self.halt.into_inner().unwrap_or_else(PoisonError::into_inner);
+        halt.map_or(Ok(()), |(_, error)| Err(error))
+    }
+
+    /// Whether the launch shall end, for a reason of its own or of another's.
+    fn stops(&self) -> bool {
+        (self.job.stop)() || self.halted.load(Ordering::Relaxed)
+    }
+
+    /// One thread: new units first, then those that stepped back.
+    fn work(&self) {
+        let mut parked: VecDeque<Resident<'a>> = VecDeque::new();
+        let mut spare: Option<Runner<'a>> = None;
+        let stop = || self.stops();
+        while let Some(mut resident) = self.next(&mut parked, &mut spare) {
+            let mut desk = Desk {
+                library: self.library,
+                turns: &self.turns,
+                stop: &stop,
+                unit: resident.unit,
+                place: resident.place,
+            };
+            match resident.runner.run(&mut desk) {
+                Ok(Progress::Finished) => {
+                    self.turns.finish(resident.place);
+                    spare = Some(resident.runner);
+                }
+                Ok(Progress::Unfinished) => {
+                    resident.place = self.turns.step_back(resident.place);
+                    parked.push_back(resident);
+                }
+                Err(halt) => self.fail(resident.unit, &halt),
+            }
+            if self.halted.load(Ordering::Relaxed) {
+                break;
+            }
+        }
+    }
+
+    fn next(
+        &self,
+        parked: &mut VecDeque<Resident<'a>>,
+        spare: &mut Option<Runner<'a>>,
+    ) -> Option<Resident<'a>> {
+        if parked.len() >= RESIDENT_BLOCKS_MAX {
+            return parked.pop_front();
+        }
+        let Some(unit) = self.turns.start() else { return parked.pop_front() };
+        let (first, blocks) = self.blocks_of(unit);
+        match self.begin(first, blocks, spare.take()) {
+            Some(runner) => Some(Resident { unit, place: unit, runner }),
+            None => {
+                self.record(unit, LaunchError::Memory(MemoryError::NoRoomToRun));
+                None
+            }
+        }
+    }
+
+    /// The first block of a unit, and how many there are.
+    fn blocks_of(&self, unit: u64) -> ([u32; 3], u32) {
+        let [x, y, _] = self.job.grid;
+        let (row, part) = (unit / self.units_in_row, unit % self.units_in_row);
+        let first = part as u32 * self.joined;
+        let place = [first, (row % u64::from(y)) as u32, (row / u64::from(y)) as u32];
+        (place, self.joined.min(x - first))
+    }
+
+    fn begin(&self, first: [u32; 3], blocks: u32, spare: Option<Runner<'a>>) -> Option<Runner<'a>> {
+        match (self.engine, spare) {
+            (Engine::Scalar, _) => {
+                scalar::Block::new(self.job, first).map(|block| Runner::Scalar(Box::new(block)))
+            }
+            (Engine::Vector(_), Some(Runner::Vector(mut unit))) => {
+                unit.start(first, blocks);
+                Some(Runner::Vector(unit))
+            }
+            (Engine::Vector(level), _) => {
+                let isa = level.and_then(Isa::at).unwrap_or_else(Isa::best);
+                let mut unit = Unit::new(self.job, self.code, isa, self.joined)?;
+                unit.start(first, blocks);
+                Some(Runner::Vector(Box::new(unit)))
+            }
+        }
+    }
+
+    fn fail(&self, unit: u64, halt: &Halt) {
+        // A unit that was told to stop because another one failed has nothing to say of its own.
+        if *halt == Halt::Stopped && !(self.job.stop)() {
+            return;
+        }
+        self.record(
+            unit,
+            match halt {
+                Halt::Fault(fault) => LaunchError::Fault(fault.clone()),
+                Halt::Stopped => LaunchError::Stopped,
+                Halt::OutOfFuel => LaunchError::OutOfFuel { fuel: self.job.fuel.unwrap_or(0) },
+            },
+        );
+    }
+
+    fn record(&self, unit: u64, error: LaunchError) {
+        self.turns.end();
+        let mut halt = self.halt.lock().unwrap_or_else(PoisonError::into_inner);
+        if halt.as_ref().is_none_or(|(earlier, _)| unit < *earlier) {
+            *halt = Some((unit, error));
+        }
+        self.halted.store(true, Ordering::Relaxed);
+    }
+}
+
+/// How many blocks fit side by side into one unit.
+fn joined_blocks(job: &Job<'_>) -> u32 {
+    let threads = job.threads();
+    if job.shared_bytes > 0 || job.block[2] > 1 || !threads.is_multiple_of(WARP_LANES) {
+        return 1;
+    }
+    (BLOCK_THREADS_MAX / threads as u32).clamp(1, job.grid[0])
+}
+
+impl Runner<'_> {
+    fn run(&mut self, desk: &mut Desk<'_>) -> Result<Progress, Halt> {
+        match self {
+            Self::Scalar(block) => block.run(TURN_BACK_EDGES, desk),
+            Self::Vector(unit) => unit.run(TURN_BACK_EDGES, desk),
+        }
+    }
+}
