@@ -6,6 +6,7 @@
 mod cpu;
 mod figures;
 mod floor;
+mod namespace;
 mod rows;
 mod servers;
 mod talk;

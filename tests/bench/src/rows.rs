@@ -45,7 +45,7 @@ const ROWS: &[Row] = &[
     tls::BULK,
 ];
 
-const COLUMNS: [Kind; 4] = [Kind::Floor, Kind::Ours, Kind::Diod, Kind::OursTls];
+const COLUMNS: [Kind; 5] = [Kind::Floor, Kind::Ours, Kind::Ninedoor, Kind::Diod, Kind::OursTls];
 
 /// Running servers, and how long to measure them.
 pub(crate) struct Bench {
@@ -103,7 +103,7 @@ impl Bench {
 
 fn table(rows: &[&Row], mut brought: BTreeMap<(usize, usize, usize), Vec<f64>>) -> String {
     let mut table = String::from(
-        "| | TCP floor | ours | diod | ours, TLS |\n| --- | --- | --- | --- | --- |\n",
+        "| | TCP floor | ours | ours, NineDoor | diod | ours, TLS |\n| --- | --- | --- | --- | --- | --- |\n",
     );
     for (number, row) in rows.iter().enumerate() {
         for (line, name) in row.names.iter().enumerate() {

@@ -19,7 +19,7 @@ use secure9p_tokio::{
 };
 
 use crate::{
-    floor,
+    floor, namespace,
     tree::{LARGE_BYTES, SMALL_BYTES, Tree, Trees},
 };
 
@@ -30,18 +30,29 @@ pub(crate) enum Kind {
     Floor,
     /// Ours.
     Ours,
+    /// Ours, with the whole namespace server between the session and the files.
+    Ninedoor,
     /// Ours, over TLS.
     OursTls,
     /// Debian's.
     Diod,
 }
 
+/// How to get at the files.
+pub(crate) struct Entry {
+    /// Who to attach as.
+    pub(crate) uname: &'static str,
+    /// What to attach to, or with.
+    pub(crate) aname: String,
+    /// Where the files are.
+    pub(crate) directory: Option<&'static str>,
+}
+
 /// A running server; killed when dropped.
 pub(crate) struct Server {
     pub(crate) kind: Kind,
     pub(crate) address: SocketAddr,
-    /// What to attach to.
-    pub(crate) aname: String,
+    pub(crate) entry: Entry,
     process: Child,
     /// What is served or trusted, while the server runs.
     _files: Option<tempfile::TempDir>,
@@ -52,12 +63,20 @@ impl Server {
         let address = free_address()?;
         match kind {
             Kind::Diod => Self::start_diod(address),
-            Kind::Floor | Kind::Ours | Kind::OursTls => {
+            Kind::Floor | Kind::Ours | Kind::Ninedoor | Kind::OursTls => {
+                let entry = match kind {
+                    Kind::Ninedoor => Entry {
+                        uname: "queen",
+                        aname: namespace::ticket()?,
+                        directory: Some(namespace::MOUNT),
+                    },
+                    _ => Entry { uname: "root", aname: String::new(), directory: None },
+                };
                 let name = kind.to_possible_value().context("every kind has a name")?;
                 let mut command = Command::new(std::env::current_exe()?);
                 command.arg("serve").arg(name.get_name()).arg(address.to_string());
                 command.arg("--cpu").arg(cpu.to_string()).arg("--certificates").arg(certificates);
-                Self::await_ready(kind, address, String::new(), command.spawn()?, None)
+                Self::await_ready(kind, address, entry, command.spawn()?, None)
             }
         }
     }
@@ -73,13 +92,14 @@ impl Server {
             .stderr(Stdio::null())
             .spawn()
             .context("cannot start diod; apt-get install diod")?;
-        Self::await_ready(Kind::Diod, address, aname, process, Some(files))
+        let entry = Entry { uname: "root", aname, directory: None };
+        Self::await_ready(Kind::Diod, address, entry, process, Some(files))
     }
 
     fn await_ready(
         kind: Kind,
         address: SocketAddr,
-        aname: String,
+        entry: Entry,
         process: Child,
         files: Option<tempfile::TempDir>,
     ) -> Result<Self> {
@@ -90,7 +110,7 @@ impl Server {
             }
             thread::sleep(Duration::from_millis(10));
         }
-        Ok(Self { kind, address, aname, process, _files: files })
+        Ok(Self { kind, address, entry, process, _files: files })
     }
 
     /// Resident memory in bytes, and threads.
@@ -124,7 +144,7 @@ pub(crate) fn serve(kind: Kind, address: SocketAddr, certificates: Option<&Path>
     match kind {
         Kind::Floor => Ok(floor::serve(address)?),
         Kind::Diod => bail!("diod is a program of its own"),
-        Kind::Ours | Kind::OursTls => {
+        Kind::Ours | Kind::Ninedoor | Kind::OursTls => {
             tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
                 let (scheme, tls) = match (kind, certificates) {
                     (Kind::OursTls, Some(directory)) => {
@@ -136,8 +156,15 @@ pub(crate) fn serve(kind: Kind, address: SocketAddr, certificates: Option<&Path>
                 let options = ListenOptions { tls, allow_plaintext: false };
                 let listener =
                     Listener::bind(&format!("{scheme}://{address}").parse()?, &options).await?;
-                let trees = Arc::new(Trees(Arc::new(Mutex::new(Tree::new()))));
-                serve_9p(vec![listener], trees, Limits::default(), std::future::pending()).await;
+                let (limits, never) = (Limits::default(), std::future::pending());
+                if kind == Kind::Ninedoor {
+                    let hive = namespace::hive()?;
+                    tokio::spawn(hive.clone().keep_time());
+                    serve_9p(vec![listener], Arc::new(hive), limits, never).await;
+                } else {
+                    let trees = Arc::new(Trees(Arc::new(Mutex::new(Tree::new()))));
+                    serve_9p(vec![listener], trees, limits, never).await;
+                }
                 Ok(())
             })
         }

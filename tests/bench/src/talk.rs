@@ -8,6 +8,8 @@ use std::{
 use anyhow::{Context, Result, bail};
 use secure9p::{Dialect, Fid, NumericUname, OpenFlags, Rmessage, Tag, Tmessage};
 
+use crate::servers::Entry;
+
 /// Longest frame there is.
 const FRAME_BYTES_MAX: usize = 1 << 20;
 
@@ -61,20 +63,20 @@ impl<S: Read + Write> Talk<S> {
     }
 
     /// Agrees on a version and attaches as fid 0; the msize that came of it.
-    pub(crate) fn attach(&mut self, msize: u32, aname: &str) -> Result<u32> {
+    pub(crate) fn attach(&mut self, msize: u32, entry: &Entry) -> Result<u32> {
         let bytes = self.exchange(&version(msize)?)?;
         let Rmessage::Version { msize, .. } =
             Rmessage::decode(&self.heard[..bytes], Dialect::Linux)?.1
         else {
             bail!("the server does not speak 9P2000.L");
         };
-        self.call(&attach(aname))?;
+        self.call(&attach(entry))?;
         Ok(msize)
     }
 
-    /// Opens a file in the root as fid 1.
-    pub(crate) fn open(&mut self, name: &str, flags: OpenFlags) -> Result<()> {
-        self.call(&walk(name))?;
+    /// Opens a file as fid 1.
+    pub(crate) fn open(&mut self, entry: &Entry, name: &str, flags: OpenFlags) -> Result<()> {
+        self.call(&walk(entry, name))?;
         self.call(&Tmessage::Lopen { fid: Fid(1), flags })?;
         Ok(())
     }
@@ -84,18 +86,19 @@ pub(crate) fn version(msize: u32) -> Result<Vec<u8>> {
     frame(Tag::NOTAG, &Tmessage::Version { msize, version: "9P2000.L".to_owned() })
 }
 
-pub(crate) fn attach(aname: &str) -> Tmessage {
+pub(crate) fn attach(entry: &Entry) -> Tmessage {
     Tmessage::Attach {
         fid: Fid(0),
         afid: Fid::NOFID,
-        uname: "root".to_owned(),
-        aname: aname.to_owned(),
+        uname: entry.uname.to_owned(),
+        aname: entry.aname.clone(),
         n_uname: NumericUname(0),
     }
 }
 
-pub(crate) fn walk(name: &str) -> Tmessage {
-    Tmessage::Walk { fid: Fid(0), newfid: Fid(1), wname: vec![name.to_owned()] }
+pub(crate) fn walk(entry: &Entry, name: &str) -> Tmessage {
+    let wname = entry.directory.into_iter().chain([name]).map(str::to_owned).collect();
+    Tmessage::Walk { fid: Fid(0), newfid: Fid(1), wname }
 }
 
 /// A Tread of fid 1.

@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use ninedoor::ProviderNode;
 use secure9p::{
     Bytes, Errno, Name, Qid, Reply, Request, ServerLimits, ServerSession, message::Attributes,
 };
@@ -14,13 +15,10 @@ pub(crate) const SMALL_BYTES: usize = 64;
 /// Length of the large one.
 pub(crate) const LARGE_BYTES: usize = 8 << 20;
 
-/// What a fid stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Node {
-    Root,
-    Small,
-    Large,
-}
+// What a fid stands for. The numbers are those of a provider, so that the same tree can be mounted in a namespace.
+const ROOT: ProviderNode = ProviderNode::ROOT;
+const SMALL: ProviderNode = ProviderNode(1);
+const LARGE: ProviderNode = ProviderNode(2);
 
 /// The two files.
 pub(crate) struct Tree {
@@ -33,26 +31,34 @@ impl Tree {
         Self { small: vec![7; SMALL_BYTES].into(), large: vec![7; LARGE_BYTES] }
     }
 
-    fn handle(&mut self, request: Request<Node>) -> Result<Reply<Node>, Errno> {
+    pub(crate) fn handle(
+        &mut self,
+        request: Request<ProviderNode>,
+    ) -> Result<Reply<ProviderNode>, Errno> {
         match request {
-            Request::Attach { .. } => Ok(Reply::Attach { node: Node::Root, qid: qid(Node::Root) }),
+            Request::Attach { .. } => Ok(Reply::Attach { node: ROOT, qid: qid(ROOT) }),
             Request::Walk { from, names } => walk(from, &names),
             Request::Open { node, .. } => Ok(Reply::Open { node, qid: qid(node), iounit: 0 }),
             Request::Read { node, offset, count } => self.read(node, offset, count),
-            Request::Write { node: Node::Large, offset, data } => self.write(offset, &data),
+            Request::Write { node: LARGE, offset, data } => self.write(offset, &data),
             Request::Getattr { node } => Ok(Reply::Getattr { attributes: attributes(node) }),
             Request::Clunk { .. } => Ok(Reply::Done),
             _ => Err(Errno::EPERM),
         }
     }
 
-    fn read(&self, node: Node, offset: u64, count: u32) -> Result<Reply<Node>, Errno> {
+    fn read(
+        &self,
+        node: ProviderNode,
+        offset: u64,
+        count: u32,
+    ) -> Result<Reply<ProviderNode>, Errno> {
         let offset = usize::try_from(offset).map_err(|_| Errno::EINVAL)?;
         let end = offset + count as usize;
         match node {
-            Node::Root => Err(Errno::EISDIR),
-            Node::Small => Ok(Reply::Read(Bytes::Shared(Arc::clone(&self.small), offset..end))),
-            Node::Large => {
+            ROOT => Err(Errno::EISDIR),
+            SMALL => Ok(Reply::Read(Bytes::Shared(Arc::clone(&self.small), offset..end))),
+            _ => {
                 let end = end.min(self.large.len());
                 let data = self.large.get(offset..end).unwrap_or_default();
                 Ok(Reply::Read(Bytes::Owned(data.to_vec())))
@@ -60,7 +66,7 @@ impl Tree {
         }
     }
 
-    fn write(&mut self, offset: u64, data: &[u8]) -> Result<Reply<Node>, Errno> {
+    fn write(&mut self, offset: u64, data: &[u8]) -> Result<Reply<ProviderNode>, Errno> {
         let offset = usize::try_from(offset).map_err(|_| Errno::EINVAL)?;
         let place = self.large.get_mut(offset..offset + data.len()).ok_or(Errno::EFBIG)?;
         place.copy_from_slice(data);
@@ -69,25 +75,25 @@ impl Tree {
     }
 }
 
-fn walk(from: Node, names: &[Name]) -> Result<Reply<Node>, Errno> {
+fn walk(from: ProviderNode, names: &[Name]) -> Result<Reply<ProviderNode>, Errno> {
     let node = match names {
         [] => from,
-        [name] if name.as_str() == "small" => Node::Small,
-        [name] if name.as_str() == "large" => Node::Large,
+        [name] if name.as_str() == "small" => SMALL,
+        [name] if name.as_str() == "large" => LARGE,
         _ => return Err(Errno::ENOENT),
     };
     Ok(Reply::Walk { qids: names.iter().map(|_| qid(node)).collect(), node: Some(node) })
 }
 
-fn qid(node: Node) -> Qid {
+fn qid(node: ProviderNode) -> Qid {
     match node {
-        Node::Root => Qid::directory(0),
-        Node::Small => Qid::file(1),
-        Node::Large => Qid::file(2),
+        ROOT => Qid::directory(0),
+        SMALL => Qid::file(1),
+        _ => Qid::file(2),
     }
 }
 
-fn attributes(node: Node) -> Attributes {
+fn attributes(node: ProviderNode) -> Attributes {
     Attributes::synthetic(qid(node), Attributes::MODE_FILE | 0o644)
 }
 
@@ -95,7 +101,7 @@ fn attributes(node: Node) -> Attributes {
 pub(crate) struct Trees(pub(crate) Arc<Mutex<Tree>>);
 
 pub(crate) struct TreeConnection {
-    session: ServerSession<Node>,
+    session: ServerSession<ProviderNode>,
     tree: Arc<Mutex<Tree>>,
 }
 

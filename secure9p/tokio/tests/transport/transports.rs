@@ -9,7 +9,7 @@ use secure9p_tokio::{
 
 use crate::{
     lines::Hive,
-    world::{RawPeer, Running, start},
+    world::{RawPeer, Running, connected, start},
 };
 
 /// Proves PIPE-9.
@@ -134,6 +134,19 @@ async fn a_server_speaks_nothing_older_than_tls_1_3() {
     tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut alert).await.unwrap();
     // a fatal alert: protocol_version
     assert_eq!(alert, [0x15, 3, 3, 0, 2, 2, 70]);
+}
+
+/// Proves PIPE-6.
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_never_begins_tls_is_closed_after_the_handshake_timeout() {
+    let directory = tempfile::tempdir().unwrap();
+    let secured = secured(directory.path(), false).await;
+    let Uri::Tls(at) = &secured.uri else { panic!("bound as TLS") };
+    let began_at = tokio::time::Instant::now();
+    let mut silent = connected(&format!("{}:{}", at.host, at.port)).await;
+    assert_eq!(silent.rest().await, b"");
+    assert_eq!(began_at.elapsed(), Limits::default().handshake_timeout);
+    assert!(secured.hive.peers.lock().unwrap().is_empty());
 }
 
 /// Proves PIPE-15.

@@ -22,7 +22,7 @@ macro_rules! row {
     ($name:ident, $msize:literal, $direction:ident, $one:literal, $four:literal) => {
         pub(super) const $name: Row = Row {
             names: &[$one, $four],
-            servers: &[Kind::Ours, Kind::Diod],
+            servers: &[Kind::Ours, Kind::Ninedoor, Kind::Diod],
             measure: |bench, server| measure(bench, server, $msize, Direction::$direction),
         };
     };
@@ -62,8 +62,8 @@ fn measure(bench: &Bench, server: &Server, msize: u32, direction: Direction) -> 
         .into_iter()
         .map(|in_flight| {
             let mut talk = Talk::connect(server.address)?;
-            let msize = talk.attach(msize, &server.aname)?;
-            transfer(bench, &mut talk, msize, direction, in_flight)
+            let msize = talk.attach(msize, &server.entry)?;
+            transfer(bench, server, &mut talk, msize, direction, in_flight)
         })
         .collect()
 }
@@ -71,6 +71,7 @@ fn measure(bench: &Bench, server: &Server, msize: u32, direction: Direction) -> 
 /// MB/s over a connection that has attached.
 pub(super) fn transfer(
     bench: &Bench,
+    server: &Server,
     talk: &mut Talk<impl Read + Write>,
     msize: u32,
     direction: Direction,
@@ -79,11 +80,11 @@ pub(super) fn transfer(
     let piece = msize - IO_HEADER_BYTES;
     let asks = match direction {
         Direction::Read => {
-            talk.open("large", OpenFlags::RDONLY)?;
+            talk.open(&server.entry, "large", OpenFlags::RDONLY)?;
             asks(piece, |offset| read(offset, piece))?
         }
         Direction::Write => {
-            talk.open("large", OpenFlags::WRONLY)?;
+            talk.open(&server.entry, "large", OpenFlags::WRONLY)?;
             let data = vec![8; piece as usize];
             asks(piece, |offset| Tmessage::Write { fid: Fid(1), offset, data: data.clone() })?
         }

@@ -25,7 +25,7 @@ const CONNECTIONS: u64 = 64;
 
 pub(super) const ROW: Row = Row {
     names: &["64-byte read, 64 connections, ops/s"],
-    servers: &[Kind::Floor, Kind::Ours, Kind::Diod],
+    servers: &[Kind::Floor, Kind::Ours, Kind::Ninedoor, Kind::Diod],
     measure,
 };
 
@@ -40,8 +40,8 @@ fn measure(bench: &Bench, server: &Server) -> Result<Vec<f64>> {
     for number in 0..CONNECTIONS {
         let mut talk = Talk::connect(server.address)?;
         if server.kind != Kind::Floor {
-            talk.attach(8192, &server.aname)?;
-            talk.open("small", OpenFlags::RDONLY)?;
+            talk.attach(8192, &server.entry)?;
+            talk.open(&server.entry, "small", OpenFlags::RDONLY)?;
         }
         epoll::add(&ready, &talk.stream, EventData::new_u64(number), EventFlags::IN)?;
         streams.push(talk.stream);

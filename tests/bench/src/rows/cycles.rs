@@ -15,19 +15,19 @@ use crate::{
 
 pub(super) const FILE: Row = Row {
     names: &["walk, open, read, clunk, p50 µs"],
-    servers: &[Kind::Ours, Kind::Diod],
+    servers: &[Kind::Ours, Kind::Ninedoor, Kind::Diod],
     measure: measure_file,
 };
 
 pub(super) const CONNECTION: Row = Row {
     names: &["connect, version, attach … clunk, close, p50 µs"],
-    servers: &[Kind::Ours, Kind::Diod],
+    servers: &[Kind::Ours, Kind::Ninedoor, Kind::Diod],
     measure: measure_connection,
 };
 
-fn file_frames() -> Result<Vec<Vec<u8>>> {
+fn file_frames(server: &Server) -> Result<Vec<Vec<u8>>> {
     [
-        walk("small"),
+        walk(&server.entry, "small"),
         Tmessage::Lopen { fid: Fid(1), flags: OpenFlags::RDONLY },
         read(0, u32::try_from(SMALL_BYTES)?),
         Tmessage::Clunk { fid: Fid(1) },
@@ -39,8 +39,8 @@ fn file_frames() -> Result<Vec<Vec<u8>>> {
 
 fn measure_file(bench: &Bench, server: &Server) -> Result<Vec<f64>> {
     let mut talk = Talk::connect(server.address)?;
-    talk.attach(8192, &server.aname)?;
-    let frames = file_frames()?;
+    talk.attach(8192, &server.entry)?;
+    let frames = file_frames(server)?;
     repeat(bench, || {
         for frame in &frames {
             talk.exchange(frame)?;
@@ -50,8 +50,8 @@ fn measure_file(bench: &Bench, server: &Server) -> Result<Vec<f64>> {
 }
 
 fn measure_connection(bench: &Bench, server: &Server) -> Result<Vec<f64>> {
-    let mut frames = vec![version(8192)?, frame(Tag(1), &attach(&server.aname))?];
-    frames.extend(file_frames()?);
+    let mut frames = vec![version(8192)?, frame(Tag(1), &attach(&server.entry))?];
+    frames.extend(file_frames(server)?);
     repeat(bench, || {
         let mut talk = Talk::connect(server.address)?;
         for frame in &frames {

@@ -20,7 +20,7 @@ const IN_FLIGHT: usize = 32;
 
 pub(super) const ROW: Row = Row {
     names: &["64-byte read, 32 in flight, ops/s"],
-    servers: &[Kind::Floor, Kind::Ours, Kind::Diod],
+    servers: &[Kind::Floor, Kind::Ours, Kind::Ninedoor, Kind::Diod],
     measure,
 };
 
@@ -30,8 +30,8 @@ fn measure(bench: &Bench, server: &Server) -> Result<Vec<f64>> {
     let mut talk = Talk::connect(server.address)?;
     let mut asks = Asks { frame: vec![0; floor::ASK_BYTES], tag: 0 };
     if server.kind != Kind::Floor {
-        talk.attach(8192, &server.aname)?;
-        talk.open("small", OpenFlags::RDONLY)?;
+        talk.attach(8192, &server.entry)?;
+        talk.open(&server.entry, "small", OpenFlags::RDONLY)?;
         asks.frame = frame(Tag(0), &read(0, u32::try_from(SMALL_BYTES)?))?;
     }
     let mut stream = talk.stream;

@@ -19,7 +19,7 @@ use crate::{
 
 pub(super) const ROW: Row = Row {
     names: &["64-byte read, sequential, p50 µs", "64-byte read, sequential, p99 µs"],
-    servers: &[Kind::Floor, Kind::Ours, Kind::Diod],
+    servers: &[Kind::Floor, Kind::Ours, Kind::Ninedoor, Kind::Diod],
     measure,
 };
 
@@ -28,8 +28,8 @@ fn measure(bench: &Bench, server: &Server) -> Result<Vec<f64>> {
     let ask = if server.kind == Kind::Floor {
         vec![0; floor::ASK_BYTES]
     } else {
-        talk.attach(8192, &server.aname)?;
-        talk.open("small", OpenFlags::RDONLY)?;
+        talk.attach(8192, &server.entry)?;
+        talk.open(&server.entry, "small", OpenFlags::RDONLY)?;
         frame(Tag(1), &read(0, u32::try_from(SMALL_BYTES)?))?
     };
     let times = times(bench, &mut talk.stream, &ask)?;

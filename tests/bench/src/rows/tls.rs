@@ -56,7 +56,7 @@ pub(super) fn attached(bench: &Bench, server: &Server) -> Result<Talk<Box<dyn Li
         Box::new(stream)
     };
     let mut talk = Talk::over(stream);
-    talk.attach(1 << 20, &server.aname)?;
+    talk.attach(1 << 20, &server.entry)?;
     Ok(talk)
 }
 
@@ -98,7 +98,7 @@ fn measure_handshakes(bench: &Bench, server: &Server) -> Result<Vec<f64>> {
 
 fn measure_read(bench: &Bench, server: &Server) -> Result<Vec<f64>> {
     let mut talk = attached(bench, server)?;
-    talk.open("small", OpenFlags::RDONLY)?;
+    talk.open(&server.entry, "small", OpenFlags::RDONLY)?;
     let ask = frame(Tag(1), &read(0, u32::try_from(SMALL_BYTES)?))?;
     Ok(vec![sequential::times(bench, &mut talk.stream, &ask)?.percentile_us(0.5)])
 }
@@ -106,6 +106,8 @@ fn measure_read(bench: &Bench, server: &Server) -> Result<Vec<f64>> {
 fn measure_bulk(bench: &Bench, server: &Server) -> Result<Vec<f64>> {
     [Direction::Read, Direction::Write]
         .into_iter()
-        .map(|direction| transfer(bench, &mut attached(bench, server)?, 1 << 20, direction, 4))
+        .map(|direction| {
+            transfer(bench, server, &mut attached(bench, server)?, 1 << 20, direction, 4)
+        })
         .collect()
 }
