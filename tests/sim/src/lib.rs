@@ -1,0 +1,28 @@
+//! A hive in virtual time, from a seed.
+//!
+//! Workers ask for leases, submit jobs, renew, are cut off and come back; the daemon (the real broker over a store that commits in
+//! groups) crashes and restarts; executors start late, hang, crash, lie and die slowly; a queen revokes, drains and resets; the
+//! wall clock is set. A checker sees what an outsider sees: answers that arrived, effects that were carried out. Nothing here
+//! sleeps, reads a clock or draws from anything but the seed: the same seed gives the same bytes.
+//!
+//! ```text
+//!   Worker ──Request──▶ Link (delay, cut) ──▶ Daemon: Broker ─effects─▶ Store (group commit) ─▶ carried out ─▶ Executors
+//!     ▲                                          │ answers, once they are stored                                  │
+//!     └──────────────── Link ◀───────────────────┘◀──────────────────────────── events ────────────────────────────┘
+//! ```
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a simulation that goes wrong must stop and say so"
+)]
+
+mod checker;
+mod daemon;
+mod dice;
+mod executors;
+mod happening;
+mod store;
+mod worker;
+mod world;
+
+pub use world::{Report, run};
