@@ -24,6 +24,8 @@ use crate::{
 pub(super) struct FirstUse {
     pub(super) fid: Fid,
     access: Access,
+    /// The request that waits for it, unless it is flushed meanwhile.
+    needed_by: OwedId,
 }
 
 impl FirstUse {
@@ -38,21 +40,20 @@ impl FirstUse {
 
 impl<N: Clone> ServerSession<N> {
     /// Whether a request is the first use of its fid.
-    pub(super) fn first_use(&self, message: &Tmessage) -> Option<FirstUse> {
+    pub(super) fn first_use(&self, queued: &Queued) -> Option<FirstUse> {
         if self.dialect() == Dialect::Linux {
             return None;
         }
-        let closed = |fid| self.fids.handle(fid).ok().filter(|handle| handle.open.is_none());
-        match *message {
-            Tmessage::Read { fid, .. } => {
-                closed(fid).map(|_| FirstUse { fid, access: Access::Read })
-            }
-            Tmessage::Write { fid, .. } => closed(fid).map(|handle| {
-                let access = if handle.writes_only { Access::Write } else { Access::ReadWrite };
-                FirstUse { fid, access }
-            }),
-            _ => None,
-        }
+        let (Tmessage::Read { fid, .. } | Tmessage::Write { fid, .. }) = queued.message else {
+            return None;
+        };
+        let handle = self.fids.handle(fid).ok().filter(|handle| handle.open.is_none())?;
+        let access = match queued.message {
+            Tmessage::Read { .. } => Access::Read,
+            _ if handle.writes_only => Access::Write,
+            _ => Access::ReadWrite,
+        };
+        Some(FirstUse { fid, access, needed_by: queued.id })
     }
 
     /// Asks for the open; the request that needs it waits.
@@ -77,7 +78,7 @@ impl<N: Clone> ServerSession<N> {
         first_use: FirstUse,
         outcome: Result<Reply<N>, Errno>,
     ) {
-        let FirstUse { fid, access } = first_use;
+        let FirstUse { fid, access, .. } = first_use;
         if !self.fids.is_changed_by(fid, id) {
             return self.drop_answer(id, outcome);
         }
@@ -89,7 +90,7 @@ impl<N: Clone> ServerSession<N> {
             Ok(misfit) => {
                 debug_assert!(false, "the tree's reply does not fit its request");
                 self.released.extend(misfit.into_node());
-                self.first_use_refused(fid, Errno::EIO);
+                self.first_use_refused(first_use, Errno::EIO);
             }
             Err(_) if access == Access::ReadWrite => {
                 let waiting = self.fids.revert(fid);
@@ -98,14 +99,15 @@ impl<N: Clone> ServerSession<N> {
                 }
                 self.resume(waiting);
             }
-            Err(errno) => self.first_use_refused(fid, errno),
+            Err(errno) => self.first_use_refused(first_use, errno),
         }
     }
 
-    /// The request that needed the open is refused with its errno; those behind it may try again.
-    fn first_use_refused(&mut self, fid: Fid, errno: Errno) {
-        let mut waiting = self.fids.revert(fid);
-        if let Some(Queued { tag, id, held_bytes, .. }) = waiting.pop_front() {
+    /// The request that needed the open is refused with its errno; those behind it go on as if it had not been.
+    fn first_use_refused(&mut self, first_use: FirstUse, errno: Errno) {
+        let mut waiting = self.fids.revert(first_use.fid);
+        let needed = waiting.pop_front_if(|queued| queued.id == first_use.needed_by);
+        if let Some(Queued { tag, id, held_bytes, .. }) = needed {
             self.let_go(tag, id, held_bytes);
             self.refuse(tag, errno);
         }

@@ -257,7 +257,7 @@ impl<N: Clone> ServerSession<N> {
             let reserved_bytes = self.room_for(&self.queue.front()?.message)?;
             let queued = self.queue.pop()?;
             let Some(queued) = self.wait_if_changing(queued) else { continue };
-            let asked = match self.first_use(&queued.message) {
+            let asked = match self.first_use(&queued) {
                 Some(first_use) => self.open_first(first_use, queued),
                 None => self.ask(queued, reserved_bytes),
             };
