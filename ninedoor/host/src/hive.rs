@@ -14,13 +14,17 @@ use std::{
     fmt,
     future::pending,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use ninedoor::{Closed as Over, ConnectionId, Event, Peer as CallerFacts, Server, UpstreamId};
 use ninedoor_abi::{MonoUs, Now};
 use secure9p::Errno;
 use secure9p_tokio::{Closed, ConnectRefused, Connection, Peer, Service, Transport, Wake};
-use tokio::{sync::Notify, time::sleep_until};
+use tokio::{
+    sync::Notify,
+    time::{interval, sleep_until},
+};
 use tracing::{info, warn};
 
 use crate::{
@@ -28,6 +32,9 @@ use crate::{
     keeper::{Keeper, KeeperError},
     provider::{LocalProvider, Order},
 };
+
+/// How often the state directory is looked at.
+const CHANGES_LOOK: Duration = Duration::from_secs(1);
 
 /// A server, its provider and everybody connected. Cheap to clone.
 pub struct Hive<P>(Arc<Inner<P>>);
@@ -131,6 +138,15 @@ impl<P: LocalProvider> Hive<P> {
                 }
             }),
             Err(cause) => warn!("cannot look for changes: {cause}"),
+        }
+    }
+
+    /// Looks for such changes every second, for ever.
+    pub async fn keep_looking(self) {
+        let mut rounds = interval(CHANGES_LOOK);
+        loop {
+            rounds.tick().await;
+            self.look_for_changes();
         }
     }
 

@@ -4,11 +4,18 @@
 //! [`LocalProvider`] behind the mounts), and `cohsh` (which embeds a hive). Knows no GPUs.
 
 mod clock;
+mod connector;
 mod hive;
 mod keeper;
+mod log;
+mod nine_door;
+pub mod program;
 mod provider;
+pub mod ticket;
 
 pub use clock::Clock;
+pub use connector::BridgeLink;
 pub use hive::{Hive, HiveConnection};
 pub use keeper::{Changes, Keeper, KeeperError};
+pub use nine_door::{NineDoor, Setup, StartRefused};
 pub use provider::{LocalProvider, Order};
