@@ -18,23 +18,34 @@ pub struct Hive {
     /// NineDoor.
     pub ninedoor: Running,
     ticket: PathBuf,
+    state: PathBuf,
     directory: TempDir,
 }
 
 impl Hive {
-    /// Starts both over TCP, on ports that the system chooses.
+    /// Starts both over TCP, on ports that the system chooses, with the software GPU.
     ///
     /// # Panics
     /// When one of them does not start.
     #[track_caller]
     #[must_use]
     pub fn start() -> Self {
+        Self::start_with("soft")
+    }
+
+    /// The same, with GPUs of this backend.
+    ///
+    /// # Panics
+    /// When one of them does not start.
+    #[track_caller]
+    #[must_use]
+    pub fn start_with(backend: &str) -> Self {
         let directory = TempDir::new().expect("a temporary directory");
         let (bridge_state, state) =
             (directory.path().join("bridge"), directory.path().join("ninedoor"));
-        let bridge = start_bridge(&bridge_state);
+        let bridge = start_bridge(backend, &bridge_state);
         let bridge_ticket = directory.path().join("bridge.ticket");
-        mint("gpu-bridge-host", &bridge_state, &["--role", "queen"], &bridge_ticket);
+        mint("ninedoor", &bridge_state, &["--role", "queen"], &bridge_ticket);
 
         let mut ninedoor = command("ninedoor");
         ninedoor
@@ -46,7 +57,7 @@ impl Hive {
         let ninedoor = Running::start(&mut ninedoor, 1);
         let ticket = directory.path().join("queen.ticket");
         mint("ninedoor", &state, &["--role", "queen"], &ticket);
-        Self { bridge, ninedoor, ticket, directory }
+        Self { bridge, ninedoor, ticket, state, directory }
     }
 
     /// A place for files of the test, removed at its end.
@@ -71,6 +82,35 @@ impl Hive {
         shell
     }
 
+    /// The queen's ticket.
+    ///
+    /// # Panics
+    /// When somebody took it away.
+    #[must_use]
+    pub fn ticket(&self) -> String {
+        fs::read_to_string(&self.ticket).expect("the ticket that was minted")
+    }
+
+    /// A shell that shows this ticket.
+    #[must_use]
+    pub fn shell_with(&self, ticket: &str) -> Command {
+        let mut shell = self.shell_without_ticket();
+        shell.args(["--ticket", ticket]);
+        shell
+    }
+
+    /// Mints a ticket with NineDoor's secrets.
+    ///
+    /// # Panics
+    /// When the program refuses.
+    #[track_caller]
+    #[must_use]
+    pub fn mint(&self, claims: &[&str]) -> String {
+        let mut mint = command("ninedoor");
+        mint.args(["ticket", "mint", "--state-dir"]).arg(&self.state).args(claims);
+        Said::by(&mut mint).well().out.trim().to_owned()
+    }
+
     /// What the queen's shell says to these words.
     #[must_use]
     pub fn says(&self, words: &[&str]) -> Said {
@@ -78,16 +118,16 @@ impl Hive {
     }
 }
 
-/// A bridge with the software GPU, over TCP.
+/// A bridge with GPUs of this backend, over TCP.
 ///
 /// # Panics
 /// When it does not start.
 #[track_caller]
 #[must_use]
-pub fn start_bridge(state: &Path) -> Running {
+pub fn start_bridge(backend: &str, state: &Path) -> Running {
     let mut bridge = command("gpu-bridge-host");
     bridge
-        .args(["serve", "--backend", "soft", "--listen", "tcp://127.0.0.1:0", "--state-dir"])
+        .args(["serve", "--backend", backend, "--listen", "tcp://127.0.0.1:0", "--state-dir"])
         .arg(state);
     Running::start(&mut bridge, 1)
 }

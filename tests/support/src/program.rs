@@ -36,6 +36,8 @@ pub fn program(name: &str) -> PathBuf {
 pub fn command(name: &str) -> Command {
     let mut command = Command::new(program(name));
     command.env_clear().current_dir(root());
+    // Servers in tests say what goes wrong, unless the tester wants to hear more.
+    command.env("RUST_LOG", "error");
     for kept in ["PATH", "HOME", "TMPDIR", "RUST_LOG", "RUST_BACKTRACE", "LD_LIBRARY_PATH"] {
         if let Some(value) = env::var_os(kept) {
             command.env(kept, value);

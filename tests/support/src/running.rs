@@ -1,18 +1,19 @@
-//! A server that runs: ready when it has said so, ended when the test is.
+//! A program that runs on: a server that is ready when it has said so, a shell that follows something. Ended with the test.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-/// Longer than this no server takes to listen, on the slowest machine.
-const READY_WITHIN: Duration = Duration::from_secs(60);
+/// Longer than this nothing takes, on the slowest machine.
+const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A server and where it listens.
+/// A program that goes on.
 #[derive(Debug)]
 pub struct Running {
     child: Child,
+    lines: Receiver<String>,
     uris: Vec<String>,
 }
 
@@ -24,20 +25,68 @@ impl Running {
     #[track_caller]
     #[must_use]
     pub fn start(command: &mut Command, listeners: usize) -> Self {
+        let mut running = Self::follow(command);
+        while running.uris.len() < listeners {
+            let line = running.until_line("listening ");
+            running.uris.push(line.trim_start_matches("listening ").to_owned());
+        }
+        running
+    }
+
+    /// Starts any program.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[track_caller]
+    #[must_use]
+    pub fn follow(command: &mut Command) -> Self {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| panic!("start {command:?}: {error}"));
         let lines = lines_of(child.stdout.take().expect("standard output is piped"));
-        let mut running = Self { child, uris: Vec::new() };
-        while running.uris.len() < listeners {
-            match lines.recv_timeout(READY_WITHIN) {
-                Ok(line) => running.uris.extend(line.strip_prefix("listening ").map(str::to_owned)),
-                Err(error) => panic!("{command:?} does not listen: {error}"),
+        Self { child, lines, uris: Vec::new() }
+    }
+
+    /// Waits for a line that begins like this.
+    ///
+    /// # Panics
+    /// When none comes in time, or the program ends first.
+    #[track_caller]
+    pub fn until_line(&self, start: &str) -> String {
+        loop {
+            match self.lines.recv_timeout(PATIENCE) {
+                Ok(line) if line.starts_with(start) => return line,
+                Ok(_) => {}
+                Err(error) => panic!("no line {start:?}: {error}"),
             }
         }
-        running
+    }
+
+    /// Waits until it ends by itself, and tells its exit code.
+    ///
+    /// # Panics
+    /// When it does not end in time.
+    #[track_caller]
+    pub fn until_end(&mut self) -> Option<i32> {
+        loop {
+            match self.lines.recv_timeout(PATIENCE) {
+                Ok(_) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => panic!("it does not end"),
+            }
+        }
+        self.child.wait().expect("one's own child can be waited for").code()
+    }
+
+    /// Sends it what Ctrl-C sends.
+    ///
+    /// # Panics
+    /// When the system refuses.
+    pub fn interrupt(&self) {
+        let killed = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
+        assert!(killed.expect("kill can be run").success(), "the program is gone");
     }
 
     /// Where it listens first.

@@ -1,0 +1,35 @@
+//! Ctrl-C: what a command took is given back.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tests_support::hive::Hive;
+use tests_support::running::Running;
+
+use crate::{example, word};
+
+/// The Mandelbrot set with so many steps that nobody waits for it.
+fn long_job(directory: &Path) -> PathBuf {
+    let job = fs::read_to_string(example("mandelbrot.json")).unwrap();
+    let job = job.replace(r#"{"i32": 256}"#, r#"{"i32": 2000000000}"#);
+    fs::copy(example("mandelbrot.ptx"), directory.join("mandelbrot.ptx")).unwrap();
+    let file = directory.join("mandelbrot.json");
+    fs::write(&file, job).unwrap();
+    file
+}
+
+/// Proves SH-3, SH-14.
+#[test]
+fn ctrl_c_cancels_the_job_and_gives_the_lease_back() {
+    let hive = Hive::start();
+    let job = long_job(hive.directory());
+    let mut running = Running::follow(hive.shell().args(["run", word(&job)]));
+    running.until_line("RUNNING");
+    running.interrupt();
+    assert_eq!(running.until_end(), Some(130));
+
+    let jobs = hive.says(&["hist", "-o", "csv", "--no-header"]).well();
+    assert!(jobs.out.contains("CANCELLED"), "{jobs}");
+    let leases = hive.says(&["lease", "ls", "-o", "csv"]).well();
+    assert!(leases.out.contains("RELEASED") && !leases.out.contains("ACTIVE"), "{leases}");
+}
