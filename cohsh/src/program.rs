@@ -3,6 +3,9 @@
 use std::io::{IsTerminal, Read};
 use std::path::Path;
 
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+
 use crate::args::{Cli, Command};
 use crate::connect::Target;
 use crate::error::CommandError;
@@ -49,6 +52,7 @@ impl Task {
 
 /// Does what the command line says, and tells what to exit with.
 pub async fn run(mut cli: Cli) -> u8 {
+    show_warnings();
     if let Some(file) = &cli.check {
         return finish(script(file).map(|_| 0));
     }
@@ -56,6 +60,13 @@ pub async fn run(mut cli: Cli) -> u8 {
         Ok(task) => finish(perform(cli, task).await),
         Err(error) => finish(Err(error)),
     }
+}
+
+/// What an embedded hive has to say besides its answers goes to standard error: errors only, unless `RUST_LOG` asks for more.
+fn show_warnings() {
+    let filter =
+        EnvFilter::builder().with_default_directive(LevelFilter::ERROR.into()).from_env_lossy();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }
 
 async fn perform(cli: Cli, task: Task) -> Result<u8, CommandError> {
