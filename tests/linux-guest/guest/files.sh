@@ -27,10 +27,11 @@ say "tail -f sees new records"
 tail -f log/bridge.log > /tmp/tailed &
 tailing=$!
 sleep 2
-echo "LEASE mem_mb=64 streams=1 ttl_s=60" > gpu/GPU-0/ctl
+echo "RELEASE" > gpu/GPU-0/ctl
 sleep 3
 kill $tailing
-test "$(grep -c 'LEASE' /tmp/tailed)" -ge 2
+grep -q 'line="LEASE' /tmp/tailed
+grep -q 'line="RELEASE' /tmp/tailed
 
 say "dd 10 MB in and out"
 dd if=/dev/urandom of=/tmp/ten bs=1M count=10 2>/dev/null
