@@ -4,6 +4,8 @@
 
 mod failure;
 mod stream;
+#[cfg(test)]
+pub(crate) mod toy;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -256,5 +258,58 @@ impl Entry {
 impl Facts {
     fn of(attributes: &Attributes) -> Self {
         Self { bytes: attributes.size, mode: attributes.mode }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::toy::toy;
+    use super::*;
+
+    #[tokio::test]
+    async fn a_directory_is_listed_by_name() {
+        let listed = toy().await.list("/").await.unwrap();
+        let names: Vec<&str> = listed.iter().map(|entry| entry.name.as_str()).collect();
+        assert_eq!(names, ["big", "ctl", "dir", "empty", "hello", "link", "locked"]);
+        assert!(listed[2].is_directory && !listed[0].is_directory);
+    }
+
+    #[tokio::test]
+    async fn a_file_is_read_whole_in_part_and_piece_by_piece() {
+        let hive = toy().await;
+        assert_eq!(hive.text("/hello").await.unwrap(), "hello, world\n");
+        assert_eq!(hive.head("/hello", 5).await.unwrap(), b"hello");
+        assert_eq!(hive.facts("/big").await.unwrap().unwrap().bytes, 100_000);
+        assert_eq!(hive.facts("/nowhere").await.unwrap(), None);
+        let mut reader = hive.reader("/big").await.unwrap();
+        assert_eq!(reader.to_the_end().await.unwrap().len(), 100_000);
+        assert_eq!(reader.next().await.unwrap(), b"", "there is no more");
+    }
+
+    /// Proves SH-2.
+    #[tokio::test]
+    async fn a_write_replaces_appends_and_makes() {
+        let hive = toy().await;
+        hive.write("/hello", b"bye\n", Writing::Replace).await.unwrap();
+        assert_eq!(hive.text("/hello").await.unwrap(), "bye\n");
+        hive.write("/ctl", b"one\n", Writing::Append).await.unwrap();
+        hive.write("/ctl", b"two\n", Writing::Append).await.unwrap();
+        assert_eq!(hive.text("/ctl").await.unwrap(), "one\ntwo\n");
+        hive.write("/dir/new", b"fresh", Writing::Replace).await.unwrap();
+        assert_eq!(hive.text("/dir/new").await.unwrap(), "fresh");
+    }
+
+    /// Proves SH-3.
+    #[tokio::test]
+    async fn a_refusal_names_the_path_and_what_was_tried() {
+        let error = toy().await.read("/locked").await.unwrap_err();
+        assert_eq!(error.text, "cannot read /locked: EACCES (permission denied)");
+        assert_eq!(error.kind.exit_code(), 3);
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_no_status_line_is_unexpected() {
+        let error = toy().await.order("/ctl", "LEASE").await.unwrap_err();
+        assert_eq!(error.text, "/ctl: expected a status line, got \"LEASE\"");
     }
 }

@@ -80,6 +80,7 @@ impl Hinter for Completer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hive::toy::toy;
 
     /// Proves SH-8.
     #[tokio::test]
@@ -89,5 +90,17 @@ mod tests {
         assert_eq!(completer.proposals("  ki"), (2, vec!["kill ".to_owned()]));
         assert_eq!(completer.proposals("ls gp"), (3, Vec::new()));
         assert_eq!(completer.proposals("ls /gp"), (4, Vec::new()), "nothing without a hive");
+    }
+
+    /// Proves SH-8.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_word_with_a_slash_is_completed_to_a_path() {
+        let completer = Completer::new(Some(toy().await), Handle::current());
+        let proposed = tokio::task::spawn_blocking(move || {
+            [completer.proposals("cat /dir/"), completer.proposals("echo x > /d")]
+        });
+        let [files, directory] = proposed.await.unwrap();
+        assert_eq!(files, (9, ["a ", "b ", "c "].map(str::to_owned).to_vec()));
+        assert_eq!(directory, (10, vec!["dir/".to_owned()]));
     }
 }
