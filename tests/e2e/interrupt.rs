@@ -1,4 +1,4 @@
-//! Ctrl-C: what a command took is given back.
+//! Jobs that nobody waits for: their leases are kept alive, and given back at Ctrl-C.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -32,4 +32,23 @@ fn ctrl_c_cancels_the_job_and_gives_the_lease_back() {
     assert!(jobs.out.contains("CANCELLED"), "{jobs}");
     let leases = hive.says(&["lease", "ls", "-o", "csv"]).well();
     assert!(leases.out.contains("RELEASED") && !leases.out.contains("ACTIVE"), "{leases}");
+}
+
+/// Proves SH-14.
+#[test]
+fn a_lease_is_renewed_while_the_job_goes_on() {
+    let hive = Hive::start();
+    let job = long_job(hive.directory());
+    let running = Running::follow(hive.shell().args(["run", word(&job), "--ttl", "1s"]));
+    running.until_line("RUNNING");
+    let deadline_ms = || {
+        let lease = hive.says(&["cat", "/gpu/GPU-0/lease"]).well();
+        let record: serde_json::Value =
+            serde_json::from_str(lease.out.lines().next().unwrap()).unwrap();
+        assert_eq!(record["state"], "ACTIVE", "{lease}");
+        record["deadline_ms"].as_u64().unwrap()
+    };
+    let first_ms = deadline_ms();
+    // Twice the term: without renewal it would have ended by then.
+    std::iter::repeat_with(deadline_ms).find(|now_ms| *now_ms > first_ms + 2000).unwrap();
 }
