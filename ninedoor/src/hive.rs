@@ -103,9 +103,7 @@ impl Server {
         self.tree.remove(worker.directory);
         let revocation = Revocation::Subject { subject: id.into(), until_ms: now.unix_ms };
         let noted = self.revoke_now(&revocation, now);
-        for upstream in &mut self.upstreams {
-            upstream.dismiss(&id.into(), secure9p::Errno::EPERM);
-        }
+        self.dismiss_worker(&id.into(), worker.leased.as_ref());
         noted.map(|()| worker.leased)
     }
 

@@ -11,7 +11,7 @@ use alloc::{collections::BTreeMap, format, string::String, vec, vec::Vec};
 
 use ninedoor_abi::{
     Claims, CtlLine, Errno, Now, PathName, Refusal, Role, Scope, ScopeVerb, StatusLine, Subject,
-    Ticket, WorkerId,
+    Ticket, TicketId, WorkerId,
     ctl::{LeaseAsk, LeaseGranted, LeaseSize, Revocation as Revoke, TicketAsk},
     limits::TTL_S_MAX,
     queen::GpuLeaseSpec,
@@ -52,6 +52,8 @@ enum Purpose {
     Fetch { worker: Subject },
     /// A lease whose revocation was owed.
     Revoke { leased: Leased },
+    /// A bridge ticket whose worker is no more.
+    RevokeTicket { worker: Subject, ticket: TicketId },
 }
 
 impl Server {
@@ -153,6 +155,14 @@ impl Server {
                 let outcome = self.revoked_there(leased, said.refusal);
                 self.audit(&Line::own().done("REVOKE", outcome), now);
             }
+            Some(Purpose::RevokeTicket { worker, ticket }) => {
+                let detail = format!("worker={worker} bridge_ticket={ticket}");
+                let line = match said.refusal {
+                    None => Line::own().done("REVOKE", detail),
+                    Some(refusal) => Line::own().refused("REVOKE", &refusal, detail),
+                };
+                self.audit(&line, now);
+            }
             None => {}
         }
     }
@@ -227,7 +237,7 @@ impl Server {
         scopes: Vec<Scope>,
         leased: Option<Leased>,
         now: Now,
-    ) -> Result<(WorkerId, ninedoor_abi::TicketId), Refusal> {
+    ) -> Result<(WorkerId, TicketId), Refusal> {
         let id = self.next_worker()?;
         let mount = MountSpec { service: String::new(), at: String::new() };
         let subject = Some(id.into());
@@ -274,6 +284,22 @@ impl Server {
                 self.talk(leased.bridge, gpu.as_str(), &orders, Purpose::Kill { worker, leased });
                 Carried::UnderWay
             }
+        }
+    }
+
+    /// A worker is no more: whatever is asked in its name over there is refused, and its tickets there are revoked. One that cannot be
+    /// revoked because the bridge is away was known to nobody but us, and is forgotten.
+    pub(crate) fn dismiss_worker(&mut self, worker: &Subject, leased: Option<&Leased>) {
+        let mut tickets = Vec::new();
+        for (upstream, number) in self.upstreams.iter_mut().zip(0..) {
+            tickets.extend(upstream.ticket_of(worker).map(|ticket| (UpstreamId(number), ticket)));
+            upstream.dismiss(worker, secure9p::Errno::EPERM);
+        }
+        let Some(leased) = leased else { return };
+        for (bridge, ticket) in tickets {
+            let orders = [CtlLine::Revoke(Revoke::Ticket(ticket))];
+            let purpose = Purpose::RevokeTicket { worker: worker.clone(), ticket };
+            self.talk(bridge, leased.gpu.as_str(), &orders, purpose);
         }
     }
 

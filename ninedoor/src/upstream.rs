@@ -23,7 +23,7 @@ use alloc::{
     vec::Vec,
 };
 
-use ninedoor_abi::{MonoUs, StatusLine, Subject};
+use ninedoor_abi::{MonoUs, StatusLine, Subject, Ticket, TicketId};
 use secure9p::{
     CallId, ClientLimits, ClientSession, Errno, Fid, Msize, NumericUname, Rmessage, Tmessage,
     server::{Reply, Request},
@@ -281,6 +281,11 @@ impl Upstream {
         if self.presence(&user).is_some_and(|presence| presence.standing == Standing::WantsTicket) {
             self.attach(&user);
         }
+    }
+
+    /// Which ticket of the other server a worker has.
+    pub(crate) fn ticket_of(&self, subject: &Subject) -> Option<TicketId> {
+        Ticket::parse(self.tickets.get(subject)?).ok().map(|ticket| ticket.id())
     }
 
     /// A worker cannot be had over there, or is no more: whoever waits in its name is refused.

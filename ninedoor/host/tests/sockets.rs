@@ -1,4 +1,5 @@
 //! Two servers and their peers over real sockets and in-memory pairs: that the shell does what the stories of the core assume.
+#![allow(clippy::unwrap_used, reason = "a test that goes wrong ends")]
 
 #[path = "../../tests/stories/gpus.rs"]
 #[expect(dead_code, reason = "the stories of the core use more of it")]

@@ -2,6 +2,12 @@
 //!
 //! A [`world::World`] is a server, a provider of GPUs behind its mounts, perhaps a bridge (another world) behind it, and a clock that
 //! stands still until a story moves it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    reason = "a story that goes wrong ends"
+)]
 
 mod attaching;
 mod authority;

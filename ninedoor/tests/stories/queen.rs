@@ -85,6 +85,8 @@ fn killing_a_worker_closes_its_files_ends_its_sessions_and_revokes_its_lease() {
         world.bridge.as_ref().unwrap().1.gpus.orders.last().unwrap(),
         "GPU-0 REVOKE lease-1"
     );
+    let orders = &world.bridge.as_ref().unwrap().1.gpus.orders;
+    assert!(orders.iter().any(|order| order.starts_with("GPU-0 REVOKE ticket=")), "{orders:?}");
     assert_eq!(world.bridge.as_ref().unwrap().1.gpus.handles(), 0);
 }
 

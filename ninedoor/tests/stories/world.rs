@@ -39,7 +39,7 @@ pub(crate) struct World {
     pub(crate) gpus: Gpus,
     pub(crate) now: Now,
     pub(crate) lines: Vec<(ConnectionId, ClientSession)>,
-    pub(crate) bridge: Option<(UpstreamId, Box<World>, Line)>,
+    pub(crate) bridge: Option<(UpstreamId, Box<Self>, Line)>,
     /// Whether bytes go between the server and its bridge.
     pub(crate) bridge_moves: bool,
     /// A line whose other end is another world's server.
