@@ -123,7 +123,7 @@ impl Widen for f32 {
         convert::widen(self)
     }
     fn single(self, _: Rounding) -> f32 {
-        if self.is_nan() { float::NAN_F32 } else { self }
+        Self::canonical(self, [0.0; 3])
     }
 }
 

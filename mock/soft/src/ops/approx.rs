@@ -9,11 +9,11 @@
 //! | `rsqrt` | 2⁻²²·⁹ relative | 2⁻²²·⁹ |
 //! | `rcp`, `sqrt`, `div.approx`, `div.full` | 1, 2 ulp | correctly rounded |
 
-use super::float::{NAN_F32, NAN_F64};
+use super::float::{Float, NAN_F32, NAN_F64};
 
 #[inline(always)]
 fn canonical(result: f32) -> f32 {
-    if result.is_nan() { NAN_F32 } else { result }
+    Float::canonical(result, [0.0; 3])
 }
 
 /// Horner's rule, each step rounded once; the highest coefficient first.
@@ -151,7 +151,7 @@ pub fn rsqrt(x: f32) -> f32 {
 #[must_use]
 pub fn rsqrt_f64(x: f64) -> f64 {
     let result = 1.0 / x.sqrt();
-    if result.is_nan() { NAN_F64 } else { result }
+    Float::canonical(result, [x, 0.0, 0.0])
 }
 
 /// `div.approx.f32`: the quotient, except that a divisor above 2¹²⁶ gives zero (NaN for an infinite dividend), as the manual says.

@@ -194,21 +194,20 @@ pub fn whole(value: u64, signed: bool) -> Exact {
 pub fn widen(value: f32) -> f64 {
     let bits = u64::from(value.to_bits());
     let quiet = (bits & 0x8000_0000) << 32 | 0x7ff8_0000_0000_0000 | (bits & 0x7f_ffff) << 29;
-    if value.is_nan() { f64::from_bits(quiet) } else { f64::from(value) }
+    let not_a_number = bits & 0x7fff_ffff > 0x7f80_0000;
+    f64::from_bits(if not_a_number { quiet } else { f64::from(value).to_bits() })
 }
 
 /// `cvt.f32.f64`.
 #[inline(always)]
 #[must_use]
 pub fn narrow(value: f64, rounding: Rounding) -> f32 {
-    if value.is_nan() {
-        return NAN_F32;
-    }
-    match rounding {
+    let narrowed = match rounding {
         Rounding::NearestEven => value as f32,
         _ if !value.is_finite() => value as f32,
         _ => f32::from_low_bits(F64.exact(value.to_bits()).round(F32, rounding)),
-    }
+    };
+    f32::canonical(narrowed, [0.0; 3])
 }
 
 /// `cvt.tf32.f32`: the upper 19 bits, the rest zero.

@@ -110,26 +110,30 @@ macro_rules! float {
     };
 }
 
-float!(f32, u32, F32, |result, _operands| if result.is_nan() { NAN_F32 } else { result });
-float!(f64, u64, F64, |result, operands| if result.is_nan() {
-    quiet_f64(operands)
-} else {
-    result
+// NaN is told and chosen as bits: to an optimiser one floating-point NaN is as good as another.
+float!(f32, u32, F32, |result, _operands| {
+    let bits = result.to_bits();
+    let not_a_number = bits & 0x7fff_ffff > 0x7f80_0000;
+    Self::from_bits(if not_a_number { NAN_F32.to_bits() } else { bits })
 });
+float!(f64, u64, F64, |result, operands| {
+    let bits = result.to_bits();
+    let not_a_number = bits & !SIGN_F64 > INFINITY_F64;
+    Self::from_bits(if not_a_number { quiet_f64(operands) } else { bits })
+});
+
+const SIGN_F64: u64 = 1 << 63;
+const INFINITY_F64: u64 = 0x7ff0_0000_0000_0000;
 
 /// The NaN of an `f64` operation: the first operand's that is one, made quiet.
 #[inline(always)]
-fn quiet_f64([a, b, c]: [f64; 3]) -> f64 {
-    let carried = if a.is_nan() {
-        a
-    } else if b.is_nan() {
-        b
-    } else if c.is_nan() {
-        c
-    } else {
-        NAN_F64
-    };
-    f64::from_bits(carried.to_bits() | 1 << 51)
+fn quiet_f64(operands: [f64; 3]) -> u64 {
+    let mut carried = NAN_F64.to_bits();
+    for operand in operands.into_iter().rev() {
+        let bits = operand.to_bits();
+        carried = if bits & !SIGN_F64 > INFINITY_F64 { bits } else { carried };
+    }
+    carried | 1 << 51
 }
 
 /// `.sat`: into [0, 1]; NaN to zero.
