@@ -6,7 +6,10 @@
 //!                                                            revoked here, its lease there (later, if the bridge is away)
 //! ```
 
-use alloc::{collections::BTreeMap, collections::VecDeque, format};
+use alloc::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    format,
+};
 
 use ninedoor_abi::{
     Errno, GpuId, LeaseId, Now, Refusal, TicketId, UnixMs, WorkerId, ticket::Budget,
@@ -28,6 +31,8 @@ pub(crate) struct Hive {
     pub(crate) next_worker: u64,
     pub(crate) binds: usize,
     workers: BTreeMap<WorkerId, Worker>,
+    /// When each worker's time is over.
+    retirements: BTreeSet<(UnixMs, WorkerId)>,
     /// Leases to be revoked when their bridge is back.
     pub(crate) revokes_owed: VecDeque<Leased>,
 }
@@ -60,6 +65,7 @@ impl Hive {
             next_worker,
             binds: 0,
             workers: BTreeMap::new(),
+            retirements: BTreeSet::new(),
             revokes_owed: VecDeque::new(),
         }
     }
@@ -69,7 +75,20 @@ impl Hive {
     }
 
     pub(crate) fn add_worker(&mut self, id: WorkerId, worker: Worker) {
+        self.retirements.extend(worker.expires_at.map(|at| (at, id)));
         self.workers.insert(id, worker);
+    }
+
+    fn remove_worker(&mut self, id: WorkerId) -> Option<Worker> {
+        let worker = self.workers.remove(&id)?;
+        if let Some(at) = worker.expires_at {
+            self.retirements.remove(&(at, id));
+        }
+        Some(worker)
+    }
+
+    fn next_retirement(&self) -> Option<(UnixMs, WorkerId)> {
+        self.retirements.first().copied()
     }
 
     /// Whether a worker may attach now: while the hive takes workers, and not with the ticket of an earlier worker of this name.
@@ -92,28 +111,33 @@ impl Hive {
 }
 
 impl Server {
-    /// Takes a worker away: its directory, its tickets, everything it has open, and what a bridge knows of it. Answers with what it
-    /// had on a bridge.
-    pub(crate) fn end_worker(&mut self, id: WorkerId, now: Now) -> Result<Option<Leased>, Refusal> {
-        let worker = self
-            .hive
-            .as_mut()
-            .and_then(|hive| hive.workers.remove(&id))
-            .ok_or_else(|| Refusal::new(Errno::ENOENT, format!("there is no {id}")))?;
+    /// Takes a worker away: its directory, everything it has open, and what bridges know of it. Answers with what it had on a bridge.
+    fn take_away(&mut self, id: WorkerId) -> Option<Option<Leased>> {
+        let worker = self.hive.as_mut()?.remove_worker(id)?;
         self.tree.remove(worker.directory);
-        let revocation = Revocation::Subject { subject: id.into(), until_ms: now.unix_ms };
-        let noted = self.revoke_now(&revocation, now);
         self.dismiss_worker(&id.into(), worker.leased.as_ref());
-        noted.map(|()| worker.leased)
+        Some(worker.leased)
     }
 
-    /// Ends the workers whose time is over.
+    /// Takes a worker away before its time: its tickets are void from now on.
+    pub(crate) fn end_worker(&mut self, id: WorkerId, now: Now) -> Result<Option<Leased>, Refusal> {
+        let leased = self
+            .take_away(id)
+            .ok_or_else(|| Refusal::new(Errno::ENOENT, format!("there is no {id}")))?;
+        let revocation = Revocation::Subject { subject: id.into(), until_ms: now.unix_ms };
+        if let Err(refusal) = self.revoke_now(&revocation, now) {
+            let line = Line::own().refused("REVOKE", &refusal, format!("subject={id}"));
+            self.audit(&line, now);
+        }
+        Ok(leased)
+    }
+
+    /// Takes away the workers whose time is over. Their tickets have ended by themselves.
     pub(crate) fn retire_workers(&mut self, now: Now) {
-        let is_over = |worker: &Worker| worker.expires_at.is_some_and(|at| now.unix_ms >= at);
-        while let Some(id) = self.hive.as_ref().and_then(|hive| {
-            hive.workers.iter().find(|(_, worker)| is_over(worker)).map(|(id, _)| *id)
-        }) {
-            let leased = self.end_worker(id, now).ok().flatten();
+        while let Some((at, id)) = self.hive.as_ref().and_then(Hive::next_retirement)
+            && now.unix_ms >= at
+            && let Some(leased) = self.take_away(id)
+        {
             self.audit(&Line::own().done("RETIRE", format!("id={id} reason=ttl")), now);
             self.owe_revoke(leased);
         }
@@ -121,6 +145,6 @@ impl Server {
     }
 
     pub(crate) fn next_retirement(&self) -> Option<UnixMs> {
-        self.hive.as_ref()?.workers.values().filter_map(|worker| worker.expires_at).min()
+        self.hive.as_ref()?.next_retirement().map(|(at, _)| at)
     }
 }
