@@ -52,6 +52,8 @@ impl ExecutorProgram {
             .env_clear()
             .envs(std::env::vars().filter(|(name, _)| is_passed_on(name)))
             .current_dir("/")
+            // Ctrl-C on a terminal is for the program that embeds the bridge: it drains, and executors end when told to.
+            .process_group(0)
             .stdin(Stdio::from(end))
             .stdout(Stdio::null())
             .stderr(if self.stderr { Stdio::inherit() } else { Stdio::null() })

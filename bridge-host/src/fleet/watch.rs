@@ -154,6 +154,8 @@ impl Watch {
                 Ok(Some(packet)) => warden.reported(id, packet.message),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Ok(None) => return self.deafen(watched),
+                // It was killed with something of ours unread.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return self.deafen(watched),
                 Err(error) => {
                     tracing::error!(executor = id.0, %error, "executor does not speak our language; killing it");
                     super::child::kill(&watched.process.pidfd);
