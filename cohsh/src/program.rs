@@ -66,7 +66,9 @@ pub async fn run(mut cli: Cli) -> u8 {
 fn show_warnings() {
     let filter =
         EnvFilter::builder().with_default_directive(LevelFilter::ERROR.into()).from_env_lossy();
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let colour = std::io::stderr().is_terminal();
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colour);
+    subscriber.with_writer(std::io::stderr).init();
 }
 
 async fn perform(cli: Cli, task: Task) -> Result<u8, CommandError> {

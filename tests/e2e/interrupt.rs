@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use tempfile::TempDir;
 use tests_support::hive::Hive;
+use tests_support::program::command;
 use tests_support::running::Running;
 
 use crate::{example, word};
@@ -32,6 +34,20 @@ fn ctrl_c_cancels_the_job_and_gives_the_lease_back() {
     assert!(jobs.out.contains("CANCELLED"), "{jobs}");
     let leases = hive.says(&["lease", "ls", "-o", "csv"]).well();
     assert!(leases.out.contains("RELEASED") && !leases.out.contains("ACTIVE"), "{leases}");
+}
+
+/// Proves SH-14.
+#[test]
+fn ctrl_c_reaches_the_shell_before_the_executor_of_its_own_hive() {
+    let directory = TempDir::new().unwrap();
+    let job = long_job(directory.path());
+    let report = directory.path().join("stderr");
+    let stderr = fs::File::create(&report).unwrap();
+    let mut running = Running::follow(command("cohsh").args(["run", word(&job)]).stderr(stderr));
+    running.until_line("RUNNING");
+    running.interrupt();
+    assert_eq!(running.until_end(), Some(130));
+    assert_eq!(fs::read_to_string(report).unwrap(), "ERR RUN reason=interrupt interrupted\n");
 }
 
 /// Proves SH-14.

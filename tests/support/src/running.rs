@@ -1,6 +1,7 @@
 //! A program that runs on: a server that is ready when it has said so, a shell that follows something. Ended with the test.
 
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
@@ -43,6 +44,7 @@ impl Running {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
+            .process_group(0)
             .spawn()
             .unwrap_or_else(|error| panic!("start {command:?}: {error}"));
         let lines = lines_of(child.stdout.take().expect("standard output is piped"));
@@ -80,12 +82,13 @@ impl Running {
         self.child.wait().expect("one's own child can be waited for").code()
     }
 
-    /// Sends it what Ctrl-C sends.
+    /// Does what Ctrl-C on a terminal does: the signal goes to the program and to all of its process group.
     ///
     /// # Panics
     /// When the system refuses.
     pub fn interrupt(&self) {
-        let killed = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
+        let group = format!("-{}", self.child.id());
+        let killed = Command::new("kill").args(["-INT", "--", &group]).status();
         assert!(killed.expect("kill can be run").success(), "the program is gone");
     }
 
