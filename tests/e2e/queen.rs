@@ -4,6 +4,8 @@ use tests_support::hive::Hive;
 use tests_support::running::Running;
 use tests_support::said::Said;
 
+use crate::{example, word};
+
 /// The part of a ticket that logs name it by.
 fn ticket_id(ticket: &str) -> &str {
     let mac = ticket.trim().rsplit_once('.').expect("a ticket has a dot before its MAC").1;
@@ -35,6 +37,16 @@ fn a_worker_gets_a_ticket_and_sees_only_its_gpu() {
     assert!(other.err.contains("ENOENT"), "{other}");
     let leases = worker_says(&hive, &ticket, &["lease", "ls", "-o", "csv"]).well();
     leases.in_order(&["lease-1,GPU-0,ACTIVE,worker-1,64,1,"]);
+}
+
+/// Proves EX-7, SH-14.
+#[test]
+fn a_worker_runs_a_job_under_the_lease_it_was_spawned_with() {
+    let hive = Hive::start();
+    let ticket = spawn(&hive);
+    let ran = worker_says(&hive, &ticket, &["run", word(&example("vadd.json"))]).well();
+    ran.in_order(&["staged", "RUNNING  vadd under lease-1", "OK", "0, 3, 6, 9"]);
+    assert!(ran.err.contains("lease-1 on GPU-0 is held already"), "{ran}");
 }
 
 /// Proves EX-7.
