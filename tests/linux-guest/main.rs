@@ -80,7 +80,7 @@ fn signal(server: &Running, name: &str) {
 fn what_people_do_to_files_works_on_a_mounted_bridge() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let state = directory.path().join("bridge");
-    let bridge = start_bridge(&state);
+    let bridge = start_bridge("soft", &state);
     let uri = bridge.uri().to_owned();
     let ticket = queen_of("gpu-bridge-host", &state);
 
@@ -103,7 +103,7 @@ fn what_people_do_to_files_works_on_a_mounted_bridge() {
 fn a_guest_runs_the_main_job_with_nothing_but_a_shell() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let state = directory.path().join("bridge");
-    let bridge = start_bridge(&state);
+    let bridge = start_bridge("soft", &state);
     let ticket = queen_of("gpu-bridge-host", &state);
 
     let wanted = directory.path().join("wanted.f32");
@@ -120,7 +120,7 @@ fn a_guest_runs_the_main_job_with_nothing_but_a_shell() {
 fn a_read_that_hangs_on_a_stopped_bridge_can_be_interrupted() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let state = directory.path().join("bridge");
-    let bridge = start_bridge(&state);
+    let bridge = start_bridge("soft", &state);
     let bridge_ticket = queen_of("gpu-bridge-host", &state);
 
     let state = directory.path().join("ninedoor");
