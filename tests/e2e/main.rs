@@ -4,6 +4,7 @@
 mod embedded;
 mod interrupt;
 mod mock_list;
+mod operators;
 mod plain_files;
 mod queen;
 mod reference;

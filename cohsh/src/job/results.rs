@@ -140,3 +140,39 @@ fn draw(
         .map_err(|error| CommandError::payload(format!("labels.picture.{name}: {error}")))?;
     report::saved(screen, &path)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wish(labels: &str) -> Result<Wish, String> {
+        let text = format!(
+            r#"{{"job":"j","kernel":"k","grid":[1],"block":[1],"bytes_hash":"sha256:{}","timeout_ms":1,
+            "inputs":[],"outputs":["/worker/j/r.f32"],"labels":{labels}}}"#,
+            "00".repeat(32)
+        );
+        let job = JobDescriptor::parse(text.as_bytes()).unwrap();
+        Wish::of(&job, "r.f32").map_err(|error| error.text)
+    }
+
+    /// Proves SH-9, SH-10.
+    #[test]
+    fn a_label_wins_over_the_name_and_a_picture_has_a_type_too() {
+        assert_eq!(wish("{}").unwrap().kind, Some(ValueType::F32));
+        assert_eq!(wish(r#"{"type.r.f32":"u8"}"#).unwrap().kind, Some(ValueType::U8));
+        let drawn = wish(r#"{"picture.r.f32":"f32 2x2"}"#).unwrap();
+        assert_eq!((drawn.kind, drawn.picture.is_some()), (Some(ValueType::F32), true));
+    }
+
+    /// Proves SH-9, SH-10.
+    #[test]
+    fn a_label_that_is_not_understood_is_named() {
+        let error = wish(r#"{"type.r.f32":"float"}"#).unwrap_err();
+        assert!(
+            error.starts_with("labels.type.r.f32: got \"float\", wanted one of i8, u8"),
+            "{error}"
+        );
+        let error = wish(r#"{"picture.r.f32":"big"}"#).unwrap_err();
+        assert!(error.starts_with("labels.picture.r.f32: picture is \"big\""), "{error}");
+    }
+}
