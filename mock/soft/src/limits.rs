@@ -28,9 +28,13 @@ pub const TEXT_BYTES_MAX: u64 = 4096;
 pub const QUANTUM_BACK_EDGES: u32 = 4096;
 
 /// Loops that a block may close before other blocks get their turn.
-pub const TURN_BACK_EDGES: u64 = 1 << 22;
-/// Blocks that may be begun and not ended at once.
-pub const RESIDENT_BLOCKS_MAX: usize = 1024;
+pub const TURN_BACK_EDGES: u64 = 1 << 19;
+/// The same in grids whose blocks wait for each other all the time.
+pub const COOPERATIVE_TURN_BACK_EDGES: u64 = 1 << 11;
+/// Blocks that one thread of the host may have begun and not ended, as a multiprocessor has.
+pub const RESIDENT_BLOCKS_MAX: usize = 64;
+/// Blocks of a cooperative grid: all of them are there at once.
+pub const COOPERATIVE_BLOCKS_MAX: u64 = 1024;
 /// Lanes of a launch for each thread of the host that is worth starting for it.
 pub const WORTH_A_THREAD_LANES: u128 = 16 * 1024;
 /// Where a cooperative grid meets.

@@ -1,6 +1,12 @@
 //! Random typed PTX programs: the vector engine must give what the reference engine gives, bit for bit, at every width of block
 //! and every level of vector instructions. It is what stands behind every rule on shapes and every kernel.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::panic,
+    reason = "sizes of small tests, and a story told on failure"
+)]
+
 mod device;
 
 use std::fmt::Write;

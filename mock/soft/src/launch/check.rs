@@ -1,11 +1,11 @@
 //! Whether a launch is allowed: its extents, its shared and local memory, its parameters.
 
-use mock_ptx::ir::Kernel;
+use mock_ptx::ir::{Kernel, Terminator};
 
 use super::{Launch, LaunchError, grid};
 use crate::limits::{
-    BLOCK_LOCAL_BYTES_MAX, BLOCK_MAX, BLOCK_THREADS_MAX, GRID_MAX, LOCAL_BYTES_MAX,
-    SHARED_BYTES_MAX, STACK_BYTES, WARP_LANES,
+    BLOCK_LOCAL_BYTES_MAX, BLOCK_MAX, BLOCK_THREADS_MAX, COOPERATIVE_BLOCKS_MAX, GRID_MAX,
+    LOCAL_BYTES_MAX, SHARED_BYTES_MAX, STACK_BYTES, WARP_LANES,
 };
 
 /// What a launch of a kernel takes.
@@ -30,6 +30,18 @@ pub(super) fn check(kernel: &Kernel, launch: &Launch<'_>) -> Result<Sizes, Launc
         )));
     }
     Ok(Sizes { shared_bytes: shared(kernel, launch)?, local_bytes: local(kernel, launch)? })
+}
+
+/// Whether a grid whose blocks wait for each other can be there at once.
+pub(super) fn check_cooperative(kernel: &Kernel, launch: &Launch<'_>) -> Result<(), LaunchError> {
+    let blocks = grid::volume(launch.grid);
+    if blocks <= COOPERATIVE_BLOCKS_MAX {
+        return Ok(());
+    }
+    let name = &kernel.name;
+    Err(invalid(format!(
+        "{name} synchronises its grid, whose blocks must all be there at once: {blocks} blocks, at most {COOPERATIVE_BLOCKS_MAX}"
+    )))
 }
 
 fn invalid(text: String) -> LaunchError {
@@ -88,7 +100,11 @@ fn shared(kernel: &Kernel, launch: &Launch<'_>) -> Result<u32, LaunchError> {
 }
 
 fn local(kernel: &Kernel, launch: &Launch<'_>) -> Result<u64, LaunchError> {
-    let stack = if kernel.functions.is_empty() { 0 } else { STACK_BYTES };
+    let calls = |terminator: &Terminator| {
+        matches!(terminator, Terminator::Call { .. } | Terminator::CallIndirect { .. })
+    };
+    let stack =
+        if kernel.blocks.iter().any(|block| calls(&block.terminator)) { STACK_BYTES } else { 0 };
     let bytes = u64::from(kernel.frame_bytes) + stack;
     if bytes > LOCAL_BYTES_MAX {
         return Err(invalid(format!(

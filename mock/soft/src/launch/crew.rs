@@ -9,7 +9,8 @@ use super::library::{Desk, Library};
 use super::turns::{Place, Turns};
 use super::{Engine, LaunchError, Options, grid};
 use crate::limits::{
-    BLOCK_THREADS_MAX, RESIDENT_BLOCKS_MAX, TURN_BACK_EDGES, WARP_LANES, WORTH_A_THREAD_LANES,
+    BLOCK_THREADS_MAX, COOPERATIVE_TURN_BACK_EDGES, RESIDENT_BLOCKS_MAX, TURN_BACK_EDGES,
+    WARP_LANES, WORTH_A_THREAD_LANES,
 };
 use crate::memory::MemoryError;
 use crate::raw::Isa;
@@ -97,6 +98,10 @@ impl<'a> Crew<'a> {
         let mut parked: VecDeque<Resident<'a>> = VecDeque::new();
         let mut spare: Option<Runner<'a>> = None;
         let stop = || self.stops();
+        let turn = match self.job.grid_workspace {
+            Some(_) => COOPERATIVE_TURN_BACK_EDGES,
+            None => TURN_BACK_EDGES,
+        };
         while let Some(mut resident) = self.next(&mut parked, &mut spare) {
             let mut desk = Desk {
                 library: self.library,
@@ -105,7 +110,7 @@ impl<'a> Crew<'a> {
                 unit: resident.unit,
                 place: resident.place,
             };
-            match resident.runner.run(&mut desk) {
+            match resident.runner.run(turn, &mut desk) {
                 Ok(Progress::Finished) => {
                     self.turns.finish(resident.place);
                     spare = Some(resident.runner);
@@ -127,7 +132,7 @@ impl<'a> Crew<'a> {
         parked: &mut VecDeque<Resident<'a>>,
         spare: &mut Option<Runner<'a>>,
     ) -> Option<Resident<'a>> {
-        if parked.len() >= RESIDENT_BLOCKS_MAX {
+        if parked.len() >= RESIDENT_BLOCKS_MAX && self.job.grid_workspace.is_none() {
             return parked.pop_front();
         }
         let Some(unit) = self.turns.start() else { return parked.pop_front() };
@@ -203,10 +208,10 @@ fn joined_blocks(job: &Job<'_>) -> u32 {
 }
 
 impl Runner<'_> {
-    fn run(&mut self, desk: &mut Desk<'_>) -> Result<Progress, Halt> {
+    fn run(&mut self, turn_back_edges: u64, desk: &mut Desk<'_>) -> Result<Progress, Halt> {
         match self {
-            Self::Scalar(block) => block.run(TURN_BACK_EDGES, desk),
-            Self::Vector(unit) => unit.run(TURN_BACK_EDGES, desk),
+            Self::Scalar(block) => block.run(turn_back_edges, desk),
+            Self::Vector(unit) => unit.run(turn_back_edges, desk),
         }
     }
 }

@@ -34,8 +34,8 @@ pub struct Job<'a> {
     pub fuel: Option<u64>,
     /// Whether someone wants the launch to end.
     pub stop: &'a (dyn Fn() -> bool + Sync),
-    /// Where a cooperative grid meets; null where it does not.
-    pub grid_workspace: u64,
+    /// Where a cooperative grid meets; none where it does not.
+    pub grid_workspace: Option<u64>,
 }
 
 /// Why a block did not come to its end.
@@ -126,8 +126,8 @@ impl<'a> Job<'a> {
             R::LanemaskGe => u64::from(!(bit - 1)),
             R::Clock | R::Clock64 | R::GlobalTimer | R::GlobalTimerLo => clock,
             R::ClockHi | R::GlobalTimerHi => clock >> 32,
-            R::Environment(1) => self.grid_workspace >> 32,
-            R::Environment(2) => self.grid_workspace & 0xffff_ffff,
+            R::Environment(1) => self.grid_workspace.unwrap_or(0) >> 32,
+            R::Environment(2) => self.grid_workspace.unwrap_or(0) & 0xffff_ffff,
             R::TotalSharedBytes | R::AggregateSharedBytes => u64::from(self.shared_bytes),
             R::DynamicSharedBytes => u64::from(self.dynamic_shared_bytes),
             R::ReservedSharedOffset(ReservedShared::Capacity) => 0,

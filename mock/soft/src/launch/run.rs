@@ -53,7 +53,11 @@ fn run(
     if uses(kernel, is_malloc) {
         memory.open_heap(HEAP_BYTES)?;
     }
-    let workspace = match uses(kernel, is_cooperative) {
+    let cooperative = uses(kernel, is_cooperative);
+    if cooperative {
+        check::check_cooperative(kernel, launch)?;
+    }
+    let workspace = match cooperative {
         true => Some(memory.allocate(GRID_WORKSPACE_BYTES)?),
         false => None,
     };
@@ -71,7 +75,7 @@ fn run(
             local_bytes: sizes.local_bytes,
             fuel: options.fuel,
             stop,
-            grid_workspace: workspace.unwrap_or(0),
+            grid_workspace: workspace,
         };
         Crew::new(&job, code, options, &library).run()
     };
