@@ -3,6 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use bridge_host_gpu::{BackendKind, DeviceLimits, GpuBackend, GpuDevice, GpuDiscovery, GpuError};
+use mock::soft::SoftConfig;
 
 /// A backend that was chosen, or found by `auto`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -48,8 +49,10 @@ impl Backend {
     pub fn discovery(self) -> Result<Box<dyn GpuDiscovery>, GpuError> {
         Ok(match self.0 {
             BackendKind::Nvidia => Box::new(bridge_host_cuda::NvmlDiscovery::new()?),
-            BackendKind::Soft => Box::new(mock::SoftDiscovery::new()),
-            BackendKind::Mock => Box::new(mock::scripted::ScriptedDiscovery::new(mock::machines::workstation())),
+            BackendKind::Soft => Box::new(mock::soft::SoftDiscovery::new(SoftConfig::default())),
+            BackendKind::Mock => {
+                Box::new(mock::scripted::ScriptedDiscovery::new(mock::machines::workstation()))
+            }
         })
     }
 
@@ -57,11 +60,20 @@ impl Backend {
     ///
     /// # Errors
     /// Unknown uuid, no driver, no memory.
-    pub(crate) fn open_device(self, uuid: &str, limits: DeviceLimits) -> Result<Box<dyn GpuDevice>, GpuError> {
+    pub(crate) fn open_device(
+        self,
+        uuid: &str,
+        limits: DeviceLimits,
+    ) -> Result<Box<dyn GpuDevice>, GpuError> {
         match self.0 {
             BackendKind::Nvidia => bridge_host_cuda::CudaBackend::new()?.open(uuid, limits),
-            BackendKind::Soft => mock::SoftBackend::new().open(uuid, limits),
-            BackendKind::Mock => mock::scripted::ScriptedBackend::new(mock::machines::workstation()).open(uuid, limits),
+            BackendKind::Soft => {
+                mock::soft::SoftBackend::new(SoftConfig::default()).open(uuid, limits)
+            }
+            BackendKind::Mock => {
+                mock::scripted::ScriptedBackend::new(mock::machines::workstation())
+                    .open(uuid, limits)
+            }
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Which GPUs there are, and what the namespace calls them.
 
+use std::fmt;
+
 use bridge_host_gpu::{BackendKind, ErrorKind, GpuDiscovery, GpuError, GpuInfo};
 use ninedoor_abi::GpuId;
 
@@ -10,11 +12,22 @@ pub struct Inventory {
     /// Which backend.
     pub backend: Backend,
     /// To ask it again.
-    pub discovery: Box<dyn GpuDiscovery>,
+    pub(crate) discovery: Box<dyn GpuDiscovery>,
     /// The GPUs by the name of their directory.
     pub gpus: Vec<(GpuId, GpuInfo)>,
     /// Why `auto` took the software GPU, where it did.
     pub note: Option<String>,
+}
+
+impl fmt::Debug for Inventory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { backend, gpus, note, .. } = self;
+        f.debug_struct("Inventory")
+            .field("backend", backend)
+            .field("gpus", gpus)
+            .field("note", note)
+            .finish()
+    }
 }
 
 impl Inventory {
@@ -56,7 +69,8 @@ mod tests {
     #[test]
     fn gpus_are_named_in_the_order_of_the_driver() {
         let found = Inventory::take(BackendChoice::Mock).unwrap();
-        let names: Vec<_> = found.gpus.iter().map(|(id, info)| (id.as_str(), info.name.as_str())).collect();
+        let names: Vec<_> =
+            found.gpus.iter().map(|(id, info)| (id.as_str(), info.name.as_str())).collect();
         assert_eq!(names, [("GPU-0", "Mock 4090"), ("GPU-1", "Mock 4060")]);
     }
 

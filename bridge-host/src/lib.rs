@@ -1,1 +1,33 @@
-//! The daemon gpu-bridge-host: GPUs as directories over Secure9P.
+//! The host bridge: it owns the GPUs of a machine and serves them as directories over Secure9P.
+//!
+//! One library, so that the program `gpu-bridge-host`, the embedded hive of `cohsh` and the tests start the same bridge. A program
+//! that starts one calls [`executor_main`] first thing in `main`.
+//!
+//! ```text
+//!   9P peers ⇄ secure9p-tokio ⇄ ninedoor (namespace, authority) ⇄ publisher (files) ⇄ dispatcher ⇄ broker (policy)
+//!                                                                     │                  │
+//!                                                    store (artefacts, outputs)     fleet ⇄ executor processes ⇄ GPUs
+//! ```
+
+mod backend;
+mod bridge;
+pub mod cli;
+pub mod config;
+mod digest;
+mod dispatcher;
+mod executor;
+mod fleet;
+mod inventory;
+pub mod limits;
+mod listing;
+mod publisher;
+mod sampler;
+mod store;
+
+pub use backend::{BACKENDS, Backend, BackendChoice};
+pub use bridge::{Bridge, BridgeHandle, StartRefused};
+pub use config::Config;
+pub use executor::executor_main;
+pub use inventory::Inventory;
+pub use listing::listing;
+pub use store::StateDirError;

@@ -25,14 +25,16 @@ struct FileEntry {
 }
 
 /// The files of one GPU and how they are used: read, written, appended to.
-const FILES: [(&str, &str); 5] = [("info", "r"), ("ctl", "rw"), ("lease", "rw"), ("job", "a"), ("stats", "r")];
+const FILES: [(&str, &str); 5] =
+    [("info", "r"), ("ctl", "rw"), ("lease", "rw"), ("job", "a"), ("stats", "r")];
 
 /// The document, with a newline at its end.
 #[must_use]
 pub fn listing(inventory: &Inventory) -> String {
     let directory = |(id, info)| {
         let path = format!("/gpu/{id}");
-        let files = FILES.map(|(name, mode)| FileEntry { path: format!("{path}/{name}"), mode }).into();
+        let files =
+            FILES.map(|(name, mode)| FileEntry { path: format!("{path}/{name}"), mode }).into();
         Directory { path, info: InfoText::of(id, info), files }
     };
     let listing = Listing {

@@ -31,7 +31,8 @@ pub fn workstation() -> Machine {
 /// A rack of `count` equal GPUs of 80 GiB, for tests of many.
 #[must_use]
 pub fn rack(count: u8) -> Machine {
-    let gpu = |index| mock_gpu(Model { index, name: "Mock H100", memory_mb: 81_920, sm_count: 132 });
+    let gpu =
+        |index| mock_gpu(Model { index, name: "Mock H100", memory_mb: 81_920, sm_count: 132 });
     Machine { name: "mock-rack", gpus: (0..count).map(gpu).collect() }
 }
 

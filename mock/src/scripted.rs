@@ -17,8 +17,9 @@
 use std::{collections::BTreeMap, thread, time::Duration};
 
 use bridge_host_gpu::{
-    DeviceLimits, DevicePtr, ErrorKind, GpuBackend, GpuDevice, GpuDiscovery, GpuError, GpuInfo, GpuSample,
-    KernelSignature, LaunchSpec, LaunchTimes, ModuleFormat, ModuleId, ModuleImage, StopSignal,
+    DeviceLimits, DevicePtr, ErrorKind, GpuBackend, GpuDevice, GpuDiscovery, GpuError, GpuInfo,
+    GpuSample, KernelSignature, LaunchSpec, LaunchTimes, ModuleFormat, ModuleId, ModuleImage,
+    StopSignal,
 };
 
 use crate::machines::Machine;
@@ -153,7 +154,11 @@ impl GpuDevice for ScriptedDevice {
         let kernels = self.modules.get(&module).ok_or_else(|| not_loaded(&doing, module))?;
         kernels.iter().find(|kernel| kernel.name == name).cloned().ok_or_else(|| {
             let names: Vec<_> = kernels.iter().map(|kernel| kernel.name.as_str()).collect();
-            GpuError::new(ErrorKind::UnknownKernel, doing, format!("the module has {}", names.join(", ")))
+            GpuError::new(
+                ErrorKind::UnknownKernel,
+                doing,
+                format!("the module has {}", names.join(", ")),
+            )
         })
     }
 
@@ -195,7 +200,9 @@ impl GpuDevice for ScriptedDevice {
                 let detail = "scripted fault: illegal address 0xdead0000 at mock_fault:1";
                 Err(GpuError::new(ErrorKind::Fault, doing, detail).sticky())
             }
-            "mock_oom" => Err(GpuError::new(ErrorKind::OutOfMemory, doing, "scripted: out of memory")),
+            "mock_oom" => {
+                Err(GpuError::new(ErrorKind::OutOfMemory, doing, "scripted: out of memory"))
+            }
             "mock_waits" => {
                 while !stop.is_raised() {
                     thread::sleep(STOP_LOOK);
@@ -230,10 +237,15 @@ fn not_loaded(doing: &str, module: ModuleId) -> GpuError {
 fn read_module(image: ModuleImage<'_>) -> Result<Vec<KernelSignature>, GpuError> {
     let doing = "load module";
     if image.format != ModuleFormat::Ptx {
-        return Err(GpuError::new(ErrorKind::Unsupported, doing, "a scripted device reads PTX only"));
+        return Err(GpuError::new(
+            ErrorKind::Unsupported,
+            doing,
+            "a scripted device reads PTX only",
+        ));
     }
-    let text = std::str::from_utf8(image.bytes)
-        .map_err(|error| GpuError::new(ErrorKind::InvalidModule, doing, format!("not text: {error}")))?;
+    let text = std::str::from_utf8(image.bytes).map_err(|error| {
+        GpuError::new(ErrorKind::InvalidModule, doing, format!("not text: {error}"))
+    })?;
     crate::signatures(text)
 }
 
@@ -258,7 +270,8 @@ mod tests {
         let ptx = format!(
             ".version 8.0\n.target sm_80\n.address_size 64\n.visible .entry {kernel}(.param .u64 p, .param .u32 n) {{ ret; }}\n"
         );
-        let module = device.load(ModuleImage { format: ModuleFormat::Ptx, bytes: ptx.as_bytes() })?;
+        let module =
+            device.load(ModuleImage { format: ModuleFormat::Ptx, bytes: ptx.as_bytes() })?;
         let one = Dim3 { x: 1, y: 1, z: 1 };
         let spec = LaunchSpec {
             module,
@@ -285,7 +298,8 @@ mod tests {
     #[test]
     fn a_gpu_that_is_not_in_the_machine_cannot_be_opened() {
         let limits = DeviceLimits { memory_bytes: 1, streams: 1, printf_bytes: 0 };
-        let error = ScriptedBackend::new(workstation()).open("GPU-x", limits).map(|_| ()).unwrap_err();
+        let error =
+            ScriptedBackend::new(workstation()).open("GPU-x", limits).map(|_| ()).unwrap_err();
         assert_eq!(error.to_string(), "open GPU GPU-x: mock-workstation has no GPU GPU-x");
     }
 
@@ -323,7 +337,8 @@ mod tests {
     fn a_kernel_that_is_not_there_is_answered_with_those_that_are() {
         let mut device = device(1);
         let ptx = ".version 8.0\n.target sm_80\n.address_size 64\n.visible .entry a() { ret; }\n.visible .entry b() { ret; }\n";
-        let module = device.load(ModuleImage { format: ModuleFormat::Ptx, bytes: ptx.as_bytes() }).unwrap();
+        let module =
+            device.load(ModuleImage { format: ModuleFormat::Ptx, bytes: ptx.as_bytes() }).unwrap();
         let error = device.kernel(module, "c").unwrap_err();
         assert_eq!(error.to_string(), "find kernel c: the module has a, b");
     }

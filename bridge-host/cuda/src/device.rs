@@ -347,12 +347,12 @@ impl GpuDevice for CudaDevice {
         let size = usize::try_from(bytes.max(1)).unwrap_or(usize::MAX);
         let mut pointer = 0;
         // SAFETY: an out parameter of the right type.
-        self.driver
-            .check("allocate", unsafe { (self.driver.cuMemAlloc_v2)(&raw mut pointer, size) })?;
+        let number = unsafe { (self.driver.cuMemAlloc_v2)(&raw mut pointer, size) };
+        self.driver.check("allocate", number)?;
         self.memory.insert(pointer, bytes);
         // SAFETY: a live allocation of this size.
-        self.driver
-            .check("zero memory", unsafe { (self.driver.cuMemsetD8_v2)(pointer, 0, size) })?;
+        let number = unsafe { (self.driver.cuMemsetD8_v2)(pointer, 0, size) };
+        self.driver.check("zero memory", number)?;
         Ok(DevicePtr(pointer))
     }
 

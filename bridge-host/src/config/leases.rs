@@ -93,7 +93,11 @@ impl LeaseSettings {
                 SharingWord::Together => Sharing::Together,
             },
             turn_us: self.turn_us,
-            eviction: if self.evict_lower_priority { Eviction::LowerPriority } else { Eviction::Never },
+            eviction: if self.evict_lower_priority {
+                Eviction::LowerPriority
+            } else {
+                Eviction::Never
+            },
             eviction_grace_s: self.eviction_grace_s,
             ageing_ms: self.ageing_ms,
             priority_default: self.priority_default,

@@ -85,7 +85,11 @@ impl Config {
         self.outputs.check()?;
         self.executors.check()?;
         if self.name.is_empty() || self.name.len() > 64 || self.name.contains(char::is_whitespace) {
-            return Err(ConfigRefused::value("name", &self.name, "1 to 64 characters without blanks"));
+            return Err(ConfigRefused::value(
+                "name",
+                &self.name,
+                "1 to 64 characters without blanks",
+            ));
         }
         Ok(())
     }

@@ -88,7 +88,7 @@ pub fn read(
         }
     }
     let config = Config::deserialize(config).map_err(|error| ConfigRefused::Malformed {
-        path: file.unwrap_or(Path::new("environment")).to_owned(),
+        path: file.map_or_else(|| PathBuf::from("environment"), Path::to_owned),
         text: error.to_string().trim_end().to_owned(),
     })?;
     config.check()?;
@@ -121,7 +121,12 @@ fn key_of(variable: &str) -> Option<Vec<String>> {
     }
 }
 
-fn lay_over(config: &mut Table, variable: &str, key: &[String], text: &str) -> Result<(), ConfigRefused> {
+fn lay_over(
+    config: &mut Table,
+    variable: &str,
+    key: &[String],
+    text: &str,
+) -> Result<(), ConfigRefused> {
     let value = value_of(key, text);
     match key {
         [table, entry] => {
@@ -143,7 +148,9 @@ fn lay_over(config: &mut Table, variable: &str, key: &[String], text: &str) -> R
 /// A number or a truth value where it reads as one; a list for `listen`, separated by blanks; else text.
 fn value_of(key: &[String], text: &str) -> Value {
     if key == ["listen"] {
-        return Value::Array(text.split_whitespace().map(|uri| Value::String(uri.to_owned())).collect());
+        return Value::Array(
+            text.split_whitespace().map(|uri| Value::String(uri.to_owned())).collect(),
+        );
     }
     if let Ok(number) = text.parse::<i64>() {
         return Value::Integer(number);
@@ -160,7 +167,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("bridge.toml");
         fs::write(&path, text).unwrap();
-        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let variables =
+            variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         read(Some(&path), variables)
     }
 
@@ -177,9 +185,13 @@ mod tests {
     /// Proves BR-8.
     #[test]
     fn variables_count_more_than_the_file() {
-        let text = "backend = \"mock\"\nlisten = [\"tcp://127.0.0.1:1\"]\n[leases]\nttl_s_max = 60\n";
-        let variables =
-            [("COHESIX_BACKEND", "soft"), ("COHESIX_LEASES__TTL_S_MAX", "90"), ("COHESIX_TICKET", "not ours")];
+        let text =
+            "backend = \"mock\"\nlisten = [\"tcp://127.0.0.1:1\"]\n[leases]\nttl_s_max = 60\n";
+        let variables = [
+            ("COHESIX_BACKEND", "soft"),
+            ("COHESIX_LEASES__TTL_S_MAX", "90"),
+            ("COHESIX_TICKET", "not ours"),
+        ];
         let config = of(text, &variables).unwrap();
         assert_eq!((config.backend, config.leases.ttl_s_max), (BackendChoice::Soft, 90));
         assert_eq!(config.listen[0].to_string(), "tcp://127.0.0.1:1");
@@ -191,8 +203,14 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named_by_its_key_or_line() {
         let unknown = refused("backend = \"soft\"\n[leases]\nttl_max = 60\n", &[]);
-        assert!(unknown.contains("line 3") && unknown.contains("unknown field `ttl_max`"), "{unknown}");
-        assert_eq!(refused("[leases]\nttl_s_max = 0\n", &[]), "leases.ttl_s_max: got 0, wanted 1 to 31536000");
+        assert!(
+            unknown.contains("line 3") && unknown.contains("unknown field `ttl_max`"),
+            "{unknown}"
+        );
+        assert_eq!(
+            refused("[leases]\nttl_s_max = 0\n", &[]),
+            "leases.ttl_s_max: got 0, wanted 1 to 31536000"
+        );
         let variable = refused("", &[("COHESIX_LEASES__TTL_S_MAX", "soon")]);
         assert_eq!(
             variable,

@@ -23,7 +23,12 @@ pub struct ArtefactSettings {
 
 impl Default for ArtefactSettings {
     fn default() -> Self {
-        Self { artefact_mb_max: 4096, owner_mb_max: 16_384, owner_names_max: 4096, store_mb_max: 65_536 }
+        Self {
+            artefact_mb_max: 4096,
+            owner_mb_max: 16_384,
+            owner_names_max: 4096,
+            store_mb_max: 65_536,
+        }
     }
 }
 
@@ -37,7 +42,7 @@ impl ArtefactSettings {
 
     /// For the store.
     #[must_use]
-    pub const fn quota(&self) -> ArtefactQuota {
+    pub(crate) const fn quota(&self) -> ArtefactQuota {
         ArtefactQuota {
             artefact_bytes_max: self.artefact_mb_max * MIB,
             owner_bytes_max: self.owner_mb_max * MIB,
@@ -74,7 +79,7 @@ impl OutputSettings {
 
     /// For the store.
     #[must_use]
-    pub const fn quota(&self) -> OutputQuota {
+    pub(crate) const fn quota(&self) -> OutputQuota {
         OutputQuota {
             store_bytes_max: self.store_mb_max * MIB,
             jobs_max: self.jobs_max,

@@ -37,16 +37,38 @@ enum ModuleAt {
 
 impl Dispatcher {
     /// One record written to `job`.
-    pub(crate) fn submit(&mut self, gpu: &GpuId, caller: &Caller, record: &[u8], now: Now) -> StatusLine {
-        let outcome = JobDescriptor::parse(record).and_then(|job| self.admit(gpu, caller, job, now));
+    pub(crate) fn submit(
+        &mut self,
+        gpu: &GpuId,
+        caller: &Caller,
+        record: &[u8],
+        now: Now,
+    ) -> StatusLine {
+        let outcome =
+            JobDescriptor::parse(record).and_then(|job| self.admit(gpu, caller, job, now));
         self.conclude(gpu, caller, Verb::Job, outcome, now)
     }
 
-    fn admit(&mut self, gpu: &GpuId, caller: &Caller, job: JobDescriptor, now: Now) -> Result<StatusLine, Refusal> {
+    fn admit(
+        &mut self,
+        gpu: &GpuId,
+        caller: &Caller,
+        job: JobDescriptor,
+        now: Now,
+    ) -> Result<StatusLine, Refusal> {
+        if self.draining {
+            return Err(Refusal::new(
+                Errno::EBUSY,
+                "this bridge is shutting down and takes no more jobs",
+            ));
+        }
         let worker = caller.role.is_worker().then(|| caller.subject.clone()).flatten();
         let owner = worker.map_or(Owner::Shared, Owner::Subject);
         if self.outputs.is_anothers(&owner, &job.job) {
-            let text = format!("job: {} is the name of another worker's job with outputs kept, take another", job.job);
+            let text = format!(
+                "job: {} is the name of another worker's job with outputs kept, take another",
+                job.job
+            );
             return Err(Refusal::new(Errno::EEXIST, text));
         }
         let module = self.find_module(&owner, &job)?;
@@ -57,7 +79,8 @@ impl Dispatcher {
             ModuleAt::Staged(path, _) => Some(path),
             ModuleAt::Inline(_) => None,
         };
-        let plan = LaunchPlan::of(&job, module_path, |path| Some(self.staged(&owner, path)?.bytes))?;
+        let plan =
+            LaunchPlan::of(&job, module_path, |path| Some(self.staged(&owner, path)?.bytes))?;
         every_output_is_written(&job, &plan)?;
         if let Some(kernel) = &kernel {
             check_kernel(&job, &plan, kernel)?;
@@ -82,7 +105,10 @@ impl Dispatcher {
             Ok(Answer::Accepted { job, lease, pos }) => (job, lease, pos),
             Ok(other) => {
                 self.let_go(prepared);
-                return Err(Refusal::new(Errno::EIO, format!("the broker answered {other:?} to a job")));
+                return Err(Refusal::new(
+                    Errno::EIO,
+                    format!("the broker answered {other:?} to a job"),
+                ));
             }
             Err(refusal) => {
                 self.let_go(prepared);
@@ -98,7 +124,8 @@ impl Dispatcher {
         if let Some(payload) = &job.payload {
             let seen = sha256_of(payload);
             if seen != job.bytes_hash {
-                let text = format!("bytes_hash: payload_b64 has {seen}, the job says {}", job.bytes_hash);
+                let text =
+                    format!("bytes_hash: payload_b64 has {seen}, the job says {}", job.bytes_hash);
                 return Err(Refusal::invalid(text));
             }
             return Ok(ModuleAt::Inline(payload.clone()));
@@ -106,7 +133,10 @@ impl Dispatcher {
         let mut module = None;
         for (index, path) in job.inputs.iter().enumerate() {
             let artefact = self.staged(owner, path).ok_or_else(|| {
-                Refusal::new(Errno::ENOENT, format!("inputs[{index}]: {path} is not staged, write it first"))
+                Refusal::new(
+                    Errno::ENOENT,
+                    format!("inputs[{index}]: {path} is not staged, write it first"),
+                )
             })?;
             if artefact.digest == job.bytes_hash && module.is_none() {
                 module = Some(ModuleAt::Staged(path.clone(), artefact));
@@ -114,7 +144,10 @@ impl Dispatcher {
         }
         module.ok_or_else(|| {
             let count = job.inputs.len();
-            Refusal::invalid(format!("bytes_hash: none of {count} inputs has {}, and there is no payload_b64", job.bytes_hash))
+            Refusal::invalid(format!(
+                "bytes_hash: none of {count} inputs has {}, and there is no payload_b64",
+                job.bytes_hash
+            ))
         })
     }
 
@@ -123,7 +156,10 @@ impl Dispatcher {
         let read = || match module {
             ModuleAt::Inline(bytes) => Ok(bytes.clone()),
             ModuleAt::Staged(path, artefact) if artefact.bytes > MODULE_BYTES_MAX => {
-                let text = format!("{path} has {} bytes, a module at most {MODULE_BYTES_MAX}", artefact.bytes);
+                let text = format!(
+                    "{path} has {} bytes, a module at most {MODULE_BYTES_MAX}",
+                    artefact.bytes
+                );
                 Err(Refusal::new(Errno::EFBIG, text))
             }
             ModuleAt::Staged(_, artefact) => artefacts.read_whole(&artefact.digest),
@@ -168,16 +204,18 @@ impl Dispatcher {
 
 fn check_format(job: &JobDescriptor, facts: &ModuleFacts) -> Result<(), Refusal> {
     match job.format {
-        Some(said) if said != facts.format => {
-            Err(Refusal::invalid(format!("format: the job says {said:?}, the module is {:?}", facts.format)))
-        }
+        Some(said) if said != facts.format => Err(Refusal::invalid(format!(
+            "format: the job says {said:?}, the module is {:?}",
+            facts.format
+        ))),
         _ => Ok(()),
     }
 }
 
 /// An output that no parameter writes would never come to be.
 fn every_output_is_written(job: &JobDescriptor, plan: &LaunchPlan) -> Result<(), Refusal> {
-    let is_written = |path: &PathName| plan.buffers.iter().any(|buffer| buffer.usage.output() == Some(path));
+    let is_written =
+        |path: &PathName| plan.buffers.iter().any(|buffer| buffer.usage.output() == Some(path));
     match job.outputs.iter().position(|path| !is_written(path)) {
         None => Ok(()),
         Some(index) => {
@@ -188,16 +226,25 @@ fn every_output_is_written(job: &JobDescriptor, plan: &LaunchPlan) -> Result<(),
 }
 
 /// What the module's own table says against the descriptor.
-fn check_kernel(job: &JobDescriptor, plan: &LaunchPlan, kernel: &KernelSignature) -> Result<(), Refusal> {
-    let table: Vec<_> =
-        kernel.parameters.iter().map(|slot| TableEntry { offset: slot.offset, bytes: slot.bytes }).collect();
+fn check_kernel(
+    job: &JobDescriptor,
+    plan: &LaunchPlan,
+    kernel: &KernelSignature,
+) -> Result<(), Refusal> {
+    let table: Vec<_> = kernel
+        .parameters
+        .iter()
+        .map(|slot| TableEntry { offset: slot.offset, bytes: slot.bytes })
+        .collect();
     plan.lay_out(&job.kernel, &table)?;
     let Extent { x, y, z } = job.block;
     let threads = u64::from(x).saturating_mul(y.into()).saturating_mul(z.into());
     if let Some(most) = kernel.block_threads_max
         && threads > u64::from(most)
     {
-        return Err(Refusal::invalid(format!("block: kernel was compiled for at most {most} threads, got {threads}")));
+        return Err(Refusal::invalid(format!(
+            "block: kernel was compiled for at most {most} threads, got {threads}"
+        )));
     }
     if let Some(wanted) = kernel.block_required
         && (wanted.x, wanted.y, wanted.z) != (x, y, z)

@@ -60,12 +60,15 @@ impl Board {
     pub(crate) fn seen_by(&self, viewer: &Owner) -> &LogRing {
         match viewer {
             Owner::Shared => &self.all,
-            Owner::Subject(worker) => self.workers.get(worker).map_or(&self.nothing, |view| &view.ring),
+            Owner::Subject(worker) => {
+                self.workers.get(worker).map_or(&self.nothing, |view| &view.ring)
+            }
         }
     }
 
     fn forget_one(&mut self) {
-        let oldest = self.workers.iter().min_by_key(|(_, view)| view.last).map(|(worker, _)| worker.clone());
+        let oldest =
+            self.workers.iter().min_by_key(|(_, view)| view.last).map(|(worker, _)| worker.clone());
         if let Some(oldest) = oldest {
             self.workers.remove(&oldest);
         }

@@ -12,14 +12,26 @@ use crate::store::Owner;
 
 impl Dispatcher {
     /// One line written to `ctl`.
-    pub(crate) fn control(&mut self, gpu: &GpuId, caller: &Caller, line: &str, now: Now) -> StatusLine {
+    pub(crate) fn control(
+        &mut self,
+        gpu: &GpuId,
+        caller: &Caller,
+        line: &str,
+        now: Now,
+    ) -> StatusLine {
         let verb = Verb::of_line(line);
         let outcome = line.parse().and_then(|line| self.obey(gpu, caller, line, now));
         self.conclude(gpu, caller, verb, outcome, now)
     }
 
     /// One line written to `lease`.
-    pub(crate) fn renew(&mut self, gpu: &GpuId, caller: &Caller, line: &str, now: Now) -> StatusLine {
+    pub(crate) fn renew(
+        &mut self,
+        gpu: &GpuId,
+        caller: &Caller,
+        line: &str,
+        now: Now,
+    ) -> StatusLine {
         let outcome = line.parse().and_then(|RenewLine { lease, ttl_s }| {
             let command = Command::Renew { by: by(caller), gpu: gpu.clone(), lease, ttl_s };
             self.ask(Verb::Renew, command, now)
@@ -38,7 +50,8 @@ impl Dispatcher {
             Owner::Shared => true,
             Owner::Subject(own) => own == worker,
         };
-        let leases = self.leases.values().filter(|lease| lease.gpu_id == *gpu && may_see(&lease.worker_id));
+        let leases =
+            self.leases.values().filter(|lease| lease.gpu_id == *gpu && may_see(&lease.worker_id));
         leases.map(|lease| lease.to_line() + "\n").collect()
     }
 
@@ -59,7 +72,13 @@ impl Dispatcher {
         status
     }
 
-    fn obey(&mut self, gpu: &GpuId, caller: &Caller, line: CtlLine, now: Now) -> Result<StatusLine, Refusal> {
+    fn obey(
+        &mut self,
+        gpu: &GpuId,
+        caller: &Caller,
+        line: CtlLine,
+        now: Now,
+    ) -> Result<StatusLine, Refusal> {
         let (by, gpu) = (by(caller), gpu.clone());
         let queen = |verb: Verb| match caller.role {
             Role::Queen => Ok(()),
@@ -68,12 +87,16 @@ impl Dispatcher {
         let (verb, command) = match line {
             CtlLine::Lease(ask) => (Verb::Lease, Command::Lease { by, gpu, ask }),
             CtlLine::Release(lease) => (Verb::Release, Command::Release { by, gpu, lease }),
-            CtlLine::Priority(priority) => (Verb::Priority, Command::Priority { by, gpu, priority }),
+            CtlLine::Priority(priority) => {
+                (Verb::Priority, Command::Priority { by, gpu, priority })
+            }
             CtlLine::Cancel(job) => (Verb::Cancel, Command::Cancel { by, gpu, job }),
             CtlLine::Reset => (Verb::Reset, Command::Reset { gpu }),
             CtlLine::Drain => (Verb::Drain, Command::Drain { gpu }),
             CtlLine::Undrain => (Verb::Undrain, Command::Undrain { gpu }),
-            CtlLine::Revoke(Revocation::Lease(lease)) => (Verb::Revoke, Command::Revoke { gpu, lease }),
+            CtlLine::Revoke(Revocation::Lease(lease)) => {
+                (Verb::Revoke, Command::Revoke { gpu, lease })
+            }
             CtlLine::Revoke(Revocation::Ticket(ticket)) => {
                 queen(Verb::Revoke)?;
                 self.wishes.push_back(Wish::RevokeTicket(ticket));
@@ -97,14 +120,16 @@ impl Dispatcher {
             Answer::Done => StatusLine::ok(verb),
             Answer::Leased(granted) => granted.status(verb),
             Answer::Waiting(queued) => queued.status(),
-            Answer::Accepted { lease, pos, .. } => StatusLine::ok(verb).with("lease", lease).with("pos", pos),
+            Answer::Accepted { lease, pos, .. } => {
+                StatusLine::ok(verb).with("lease", lease).with("pos", pos)
+            }
         })
     }
 
     /// A ticket with which a worker attaches here itself: to this GPU, its artefacts and its outputs.
     fn mint(&self, gpu: &GpuId, ask: &TicketAsk, now: Now) -> Result<StatusLine, Refusal> {
-        let secret = self.secrets.of(Role::WorkerGpu).ok_or_else(|| {
-            Refusal::new(Errno::EOPNOTSUPP, "this bridge has no secret for worker-gpu tickets")
+        let secret = self.keeper.secret(Role::WorkerGpu).map_err(|error| {
+            Refusal::new(Errno::EIO, format!("no secret to mint with: {error}"))
         })?;
         let mut claims = Claims::new(Role::WorkerGpu, Some(ask.worker.clone()), now.unix_ms);
         claims.budget.ttl_s = Some(u64::from(ask.ttl_s));
@@ -114,7 +139,7 @@ impl Dispatcher {
             verb: ScopeVerb::Both,
             rate_per_s: 0,
         }];
-        let ticket = claims.mint(secret)?;
+        let ticket = claims.mint(&secret)?;
         Ok(StatusLine::ok(Verb::Ticket)
             .with("worker", &ask.worker)
             .with("ttl_s", ask.ttl_s)

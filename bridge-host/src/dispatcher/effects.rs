@@ -52,7 +52,10 @@ impl Dispatcher {
         let Ok(uuid) = self.gpu(&executor.gpu).map(|gpu| gpu.info.uuid.clone()) else { return };
         let bind = Bind { uuid, memory_bytes, streams, printf_bytes: PRINTF_BYTES_MAX };
         if let Err(error) = self.fleet.bind(&executor, &bind) {
-            self.observe(Event::Died { executor, detail: format!("could not be spawned: {error}") }, now);
+            self.observe(
+                Event::Died { executor, detail: format!("could not be spawned: {error}") },
+                now,
+            );
         }
     }
 
@@ -105,7 +108,12 @@ impl Dispatcher {
 
     /// Leases that are over stay readable for a while: the newest of them.
     fn forget_old_leases(&mut self) {
-        let over: Vec<_> = self.leases.values().filter(|lease| lease.state.is_over()).map(|lease| lease.lease).collect();
+        let over: Vec<_> = self
+            .leases
+            .values()
+            .filter(|lease| lease.state.is_over())
+            .map(|lease| lease.lease)
+            .collect();
         let surplus = over.len().saturating_sub(LEASES_OVER_MAX);
         for lease in over.into_iter().take(surplus) {
             self.leases.remove(&lease);

@@ -87,7 +87,9 @@ impl Prepared {
             output: buffer.usage.output().is_some(),
         });
         let argument = |parameter: &PlanParameter| match parameter {
-            PlanParameter::Buffer(index) => Argument::Buffer(u16::try_from(*index).unwrap_or(u16::MAX)),
+            PlanParameter::Buffer(index) => {
+                Argument::Buffer(u16::try_from(*index).unwrap_or(u16::MAX))
+            }
             PlanParameter::Value { bytes, .. } => Argument::Bytes(bytes.clone()),
         };
         Run {
@@ -114,7 +116,11 @@ impl Dispatcher {
     ///
     /// # Errors
     /// In a sentence, for the job's record.
-    pub(super) fn launch(&mut self, executor: &ExecutorRef, number: JobNumber) -> Result<(), String> {
+    pub(super) fn launch(
+        &mut self,
+        executor: &ExecutorRef,
+        number: JobNumber,
+    ) -> Result<(), String> {
         let Some(prepared) = self.jobs.get_mut(&number) else {
             return Err(format!("job {} was accepted and is not known", number.0));
         };
@@ -122,7 +128,9 @@ impl Dispatcher {
             .outputs
             .begin(&prepared.job, &prepared.owner, &prepared.output_files())
             .map_err(|refusal| format!("outputs: {refusal}"))?;
-        let stored = |digest: &Sha256| self.artefacts.read(digest).map_err(|refusal| format!("inputs: {refusal}"));
+        let stored = |digest: &Sha256| {
+            self.artefacts.read(digest).map_err(|refusal| format!("inputs: {refusal}"))
+        };
         let module = stored(&prepared.module)?;
         let sources = prepared
             .sources
@@ -147,7 +155,11 @@ impl Dispatcher {
     ///
     /// # Errors
     /// In a sentence, for the job's record.
-    pub(super) fn publish_outputs(&mut self, finished: &Finished, now: Now) -> Result<Vec<OutputRecord>, String> {
+    pub(super) fn publish_outputs(
+        &mut self,
+        finished: &Finished,
+        now: Now,
+    ) -> Result<Vec<OutputRecord>, String> {
         let number = JobNumber(finished.run.0);
         let Some(prepared) = self.jobs.get_mut(&number) else { return Ok(Vec::new()) };
         let Some(pending) = prepared.pending.take() else {
@@ -161,7 +173,10 @@ impl Dispatcher {
                 printed(file)?
             } else {
                 let digest = digests.next().and_then(|text| Sha256::of_hex(text).ok());
-                Output { bytes: *bytes, digest: digest.ok_or("the executor gave no hash of an output")? }
+                Output {
+                    bytes: *bytes,
+                    digest: digest.ok_or("the executor gave no hash of an output")?,
+                }
             };
             written.push(output);
         }

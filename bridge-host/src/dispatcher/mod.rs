@@ -23,8 +23,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bridge_host_broker::{Broker, Command, JobNumber};
 use bridge_host_gpu::{GpuInfo, GpuSample};
-use ninedoor::Secrets;
 use ninedoor_abi::{Errno, GpuId, LeaseId, LeaseRecord, MonoUs, Now, Refusal, Subject, TicketId};
+
+use ninedoor_host::Keeper;
 
 pub(crate) use self::board::Board;
 use self::{control_log::ControlLog, launch::Prepared, modules::Modules};
@@ -45,8 +46,9 @@ pub(crate) struct Dispatcher {
     leases: BTreeMap<LeaseId, LeaseRecord>,
     jobs: BTreeMap<JobNumber, Prepared>,
     modules: Modules,
-    secrets: Secrets,
+    keeper: Keeper,
     wishes: VecDeque<Wish>,
+    draining: bool,
 }
 
 /// What the daemon keeps of one GPU for those who look.
@@ -81,7 +83,8 @@ pub(crate) struct Parts {
     pub(crate) bell: WatchHandle,
     pub(crate) artefacts: Artefacts,
     pub(crate) outputs: Outputs,
-    pub(crate) secrets: Secrets,
+    /// Knows the secret of the tickets that are minted here.
+    pub(crate) keeper: Keeper,
 }
 
 /// Device memory that an executor takes besides its lease's, in MiB: what a context costs is known only where there are contexts.
@@ -89,7 +92,7 @@ const EXECUTOR_MB: u32 = 0;
 
 impl Dispatcher {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { broker, fleet, bell, artefacts, outputs, secrets } = parts;
+        let Parts { broker, fleet, bell, artefacts, outputs, keeper } = parts;
         Self {
             broker,
             fleet,
@@ -100,8 +103,9 @@ impl Dispatcher {
             leases: BTreeMap::new(),
             jobs: BTreeMap::new(),
             modules: Modules::default(),
-            secrets,
+            keeper,
             wishes: VecDeque::new(),
+            draining: false,
         }
     }
 
@@ -110,9 +114,15 @@ impl Dispatcher {
     /// # Errors
     /// What the broker refuses about it.
     pub(crate) fn add_gpu(&mut self, id: GpuId, info: GpuInfo, now: Now) -> Result<(), Refusal> {
-        let command = Command::AddGpu { gpu: id.clone(), info: info.clone(), executor_mb: EXECUTOR_MB };
+        let command =
+            Command::AddGpu { gpu: id.clone(), info: info.clone(), executor_mb: EXECUTOR_MB };
         self.broker.handle(command, now)?;
-        let gpu = Gpu { info, sample: GpuSample::default(), board: Board::default(), control: ControlLog::default() };
+        let gpu = Gpu {
+            info,
+            sample: GpuSample::default(),
+            board: Board::default(),
+            control: ControlLog::default(),
+        };
         self.gpus.insert(id, gpu);
         self.settle(now);
         Ok(())
@@ -145,6 +155,22 @@ impl Dispatcher {
     /// When [`Self::tick`] has something to do next.
     pub(crate) fn next_deadline(&self, now: Now) -> Option<MonoUs> {
         self.broker.next_deadline(now)
+    }
+
+    /// Grants and accepts nothing more: what is accepted goes on to its end.
+    pub(crate) fn drain(&mut self, now: Now) {
+        self.draining = true;
+        for gpu in self.gpus.keys().cloned().collect::<Vec<_>>() {
+            if let Err(refusal) = self.broker.handle(Command::Drain { gpu }, now) {
+                tracing::warn!(%refusal, "cannot drain");
+            }
+        }
+        self.settle(now);
+    }
+
+    /// Whether every job that was accepted has ended.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.jobs.is_empty()
     }
 
     fn gpu(&self, id: &GpuId) -> Result<&Gpu, Refusal> {

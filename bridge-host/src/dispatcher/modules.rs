@@ -63,7 +63,8 @@ impl Modules {
         if self.seen.len() < MODULES_MAX {
             return;
         }
-        let oldest = self.seen.iter().min_by_key(|(_, seen)| seen.number).map(|(digest, _)| *digest);
+        let oldest =
+            self.seen.iter().min_by_key(|(_, seen)| seen.number).map(|(digest, _)| *digest);
         if let Some(oldest) = oldest {
             self.seen.remove(&oldest);
         }
@@ -73,7 +74,8 @@ impl Modules {
 impl ModuleFacts {
     fn of(bytes: &[u8]) -> Result<Self, Refusal> {
         if bytes.len() as u64 > MODULE_BYTES_MAX {
-            let text = format!("module has {} bytes, wanted at most {MODULE_BYTES_MAX}", bytes.len());
+            let text =
+                format!("module has {} bytes, wanted at most {MODULE_BYTES_MAX}", bytes.len());
             return Err(Refusal::new(Errno::EFBIG, text));
         }
         let format = sniff(bytes)?;
@@ -114,7 +116,8 @@ fn sniff(bytes: &[u8]) -> Result<ModuleFormat, Refusal> {
 }
 
 fn ptx_kernels(bytes: &[u8]) -> Result<Vec<KernelSignature>, Refusal> {
-    let text = std::str::from_utf8(bytes).map_err(|error| Refusal::invalid(format!("module is not text: {error}")))?;
+    let text = std::str::from_utf8(bytes)
+        .map_err(|error| Refusal::invalid(format!("module is not text: {error}")))?;
     mock::signatures(text).map_err(|error| Refusal::invalid(format!("module: {}", error.detail)))
 }
 

@@ -46,7 +46,9 @@ impl Dispatcher {
             utilization_ratio: gpu.sample.utilization_ratio,
             memory_used_mb: gpu.sample.memory_used_bytes.map(|bytes| bytes >> 20),
             memory_total_mb: gpu.info.memory_mb,
-            memory_leased_mb: in_state(LeaseState::Active).map(|lease| u64::from(lease.mem_mb)).sum(),
+            memory_leased_mb: in_state(LeaseState::Active)
+                .map(|lease| u64::from(lease.mem_mb))
+                .sum(),
             temperature_celsius: gpu.sample.temperature_celsius,
             power_watts: gpu.sample.power_watts,
             leases_active: active.count(),

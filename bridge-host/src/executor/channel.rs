@@ -10,8 +10,9 @@ use std::{
 
 use ninedoor_abi::limits::{JOB_INPUTS_MAX, JOB_OUTPUTS_MAX, PARAM_BYTES_MAX};
 use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
+    SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg,
+    sendmsg, socketpair,
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -21,7 +22,10 @@ pub(crate) const PACKET_BYTES_MAX: usize = 64 * 1024;
 /// Open files beside one packet: every input and output of a job, the module, the `printf` file.
 pub(crate) const PACKET_FILES_MAX: usize = JOB_INPUTS_MAX + JOB_OUTPUTS_MAX + 2;
 const _: () = assert!(PACKET_FILES_MAX <= 253, "more than SCM_RIGHTS carries");
-const _: () = assert!(PARAM_BYTES_MAX.div_ceil(3) * 4 + 16 * 1024 <= PACKET_BYTES_MAX, "the largest run fits");
+const _: () = assert!(
+    PARAM_BYTES_MAX.div_ceil(3) * 4 + 16 * 1024 <= PACKET_BYTES_MAX,
+    "the largest run fits"
+);
 
 /// One end.
 #[derive(Debug)]
@@ -52,7 +56,11 @@ impl Channel {
     ///
     /// # Errors
     /// `WouldBlock` when the peer does not read; `InvalidInput` for a message over the bound; what the socket says.
-    pub(crate) fn send(&self, message: &impl Serialize, files: &[BorrowedFd<'_>]) -> io::Result<()> {
+    pub(crate) fn send(
+        &self,
+        message: &impl Serialize,
+        files: &[BorrowedFd<'_>],
+    ) -> io::Result<()> {
         let bytes = serde_json::to_vec(message)?;
         if bytes.len() > PACKET_BYTES_MAX || files.len() > PACKET_FILES_MAX {
             let text = format!(
@@ -80,8 +88,12 @@ impl Channel {
         let mut bytes = vec![0; PACKET_BYTES_MAX];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(PACKET_FILES_MAX))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-        let received =
-            recvmsg(&self.0, &mut [IoSliceMut::new(&mut bytes)], &mut ancillary, RecvFlags::CMSG_CLOEXEC)?;
+        let received = recvmsg(
+            &self.0,
+            &mut [IoSliceMut::new(&mut bytes)],
+            &mut ancillary,
+            RecvFlags::CMSG_CLOEXEC,
+        )?;
         let files = ancillary
             .drain()
             .filter_map(|message| match message {
@@ -91,7 +103,10 @@ impl Channel {
             .flatten()
             .collect();
         if received.flags.intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC) {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "a packet over the bounds was cut"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "a packet over the bounds was cut",
+            ));
         }
         if received.bytes == 0 {
             return Ok(None);
@@ -147,7 +162,10 @@ mod tests {
     fn a_message_over_the_bound_is_not_sent() {
         let (ours, _theirs) = Channel::pair().unwrap();
         let error = ours.send(&"x".repeat(PACKET_BYTES_MAX), &[]).unwrap_err();
-        assert_eq!(error.to_string(), "a packet of 65538 bytes and 0 files; the bounds are 65536 and 130");
+        assert_eq!(
+            error.to_string(),
+            "a packet of 65538 bytes and 0 files; the bounds are 65536 and 130"
+        );
     }
 
     #[test]

@@ -16,7 +16,11 @@ pub(super) fn confine() -> Vec<String> {
         ("open-files", limit(Resource::Nofile, OPEN_FILES_MAX)),
         ("not-dumpable", process::set_dumpable_behavior(DumpableBehavior::NotDumpable)),
     ];
-    measures.into_iter().filter(|(_, outcome)| outcome.is_ok()).map(|(name, _)| name.to_owned()).collect()
+    measures
+        .into_iter()
+        .filter(|(_, outcome)| outcome.is_ok())
+        .map(|(name, _)| name.to_owned())
+        .collect()
 }
 
 fn limit(resource: Resource, maximum: u64) -> rustix::io::Result<()> {

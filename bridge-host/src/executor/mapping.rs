@@ -1,7 +1,10 @@
 //! Files as memory: how bulk data reaches the device with one copy and comes back with one.
 //!
 //! The one place of the daemon's package with `unsafe` in it.
-#![allow(unsafe_code, reason = "mapping a file is sound only as long as nobody truncates it: ARCHITECTURE, invariant 8")]
+#![allow(
+    unsafe_code,
+    reason = "mapping a file is sound only as long as nobody truncates it: ARCHITECTURE, invariant 8"
+)]
 
 use std::{fs::File, io};
 

@@ -42,7 +42,9 @@ pub fn executor_main() {
 }
 
 fn usage() -> u8 {
-    eprintln!("executor: internal command; wanted: executor nvidia|soft|mock, with a packet socket as standard input");
+    eprintln!(
+        "executor: internal command; wanted: executor nvidia|soft|mock, with a packet socket as standard input"
+    );
     2
 }
 
@@ -156,4 +158,3 @@ fn report(outbox: &Channel, report: &Report) -> std::io::Result<()> {
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
-

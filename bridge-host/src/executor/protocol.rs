@@ -69,7 +69,10 @@ pub(crate) struct Run {
 impl Run {
     /// Files that must travel with this order.
     pub(crate) fn files(&self) -> usize {
-        let of_buffers = self.buffers.iter().map(|buffer| usize::from(buffer.initial) + usize::from(buffer.output));
+        let of_buffers = self
+            .buffers
+            .iter()
+            .map(|buffer| usize::from(buffer.initial) + usize::from(buffer.output));
         1 + of_buffers.sum::<usize>() + usize::from(self.printf)
     }
 }
@@ -174,7 +177,9 @@ mod base64_bytes {
         serializer.serialize_str(&BASE64_STANDARD.encode(bytes))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<u8>, D::Error> {
         BASE64_STANDARD.decode(String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
     }
 }

@@ -5,8 +5,8 @@
 use std::{fs::File, io::Write, os::fd::OwnedFd, time::Instant};
 
 use bridge_host_gpu::{
-    DevicePtr, Dim3, ErrorKind, GpuDevice, GpuError, KernelSignature, LaunchSpec, ModuleFormat, ModuleId, ModuleImage,
-    StopSignal,
+    DevicePtr, Dim3, ErrorKind, GpuDevice, GpuError, KernelSignature, LaunchSpec, ModuleFormat,
+    ModuleId, ModuleImage, StopSignal,
 };
 use ninedoor_abi::job::{LaunchPlan, PlanParameter, TableEntry};
 
@@ -53,7 +53,12 @@ impl Workbench {
     ///
     /// # Errors
     /// What the job record will say; after a sticky failure this workbench is good for nothing.
-    pub(super) fn perform(&mut self, run: &Run, files: Vec<OwnedFd>, stop: &StopSignal) -> Result<Finished, Failure> {
+    pub(super) fn perform(
+        &mut self,
+        run: &Run,
+        files: Vec<OwnedFd>,
+        stop: &StopSignal,
+    ) -> Result<Finished, Failure> {
         let mut files = Files::sort(run, files)?;
         let started = Instant::now();
         let module = self.module(run, &files.module)?;
@@ -68,7 +73,9 @@ impl Workbench {
 
     /// The module, loaded now or by an earlier run. The hash is of the very bytes that are loaded.
     fn module(&mut self, run: &Run, file: &File) -> Result<ModuleId, Failure> {
-        if let Some(found) = self.modules.iter().position(|loaded| loaded.sha256 == run.module_sha256) {
+        if let Some(found) =
+            self.modules.iter().position(|loaded| loaded.sha256 == run.module_sha256)
+        {
             self.modules[found..].rotate_left(1);
             return Ok(self.modules[self.modules.len() - 1].module);
         }
@@ -77,7 +84,8 @@ impl Workbench {
         if self.modules.len() == EXECUTOR_MODULES_MAX {
             self.device.unload(self.modules.remove(0).module)?;
         }
-        let module = self.device.load(ModuleImage { format: run.format.into(), bytes: mapping.bytes() })?;
+        let module =
+            self.device.load(ModuleImage { format: run.format.into(), bytes: mapping.bytes() })?;
         self.modules.push(Loaded { sha256: run.module_sha256.clone(), module });
         Ok(module)
     }
@@ -125,17 +133,23 @@ impl Workbench {
     fn copy_in(&mut self, files: &BufferFiles) -> Result<DevicePtr, Failure> {
         let pointer = self.device.alloc(files.buffer.bytes)?;
         if let Some(initial) = &files.initial {
-            let mapping = ReadMapping::of(initial).map_err(|error| world("map an input", &error))?;
+            let mapping =
+                ReadMapping::of(initial).map_err(|error| world("map an input", &error))?;
             self.device.write(pointer, mapping.bytes())?;
         }
         Ok(pointer)
     }
 
-    fn copy_out(&mut self, buffers: &[BufferFiles], memory: &[DevicePtr]) -> Result<Vec<String>, Failure> {
+    fn copy_out(
+        &mut self,
+        buffers: &[BufferFiles],
+        memory: &[DevicePtr],
+    ) -> Result<Vec<String>, Failure> {
         let mut hashes = Vec::new();
         for (files, pointer) in buffers.iter().zip(memory) {
             let Some(output) = &files.output else { continue };
-            let mut mapping = WriteMapping::of(output).map_err(|error| world("map an output", &error))?;
+            let mut mapping =
+                WriteMapping::of(output).map_err(|error| world("map an output", &error))?;
             self.device.read(*pointer, mapping.bytes_mut())?;
             hashes.push(sha256_of(mapping.bytes_mut()).hex());
         }
@@ -153,16 +167,25 @@ impl Workbench {
 impl Files {
     fn sort(run: &Run, files: Vec<OwnedFd>) -> Result<Self, Failure> {
         if files.len() != run.files() {
-            let detail = format!("{} files came with the order, its text needs {}", files.len(), run.files());
+            let detail = format!(
+                "{} files came with the order, its text needs {}",
+                files.len(),
+                run.files()
+            );
             return Err(Failure::of("INTERNAL", detail));
         }
         let mut files = files.into_iter().map(File::from);
         let mut next = |wanted: bool| if wanted { files.next() } else { None };
-        let module = next(true).ok_or_else(|| Failure::of("INTERNAL", "no module came with the order".to_owned()))?;
+        let module = next(true)
+            .ok_or_else(|| Failure::of("INTERNAL", "no module came with the order".to_owned()))?;
         let buffers = run
             .buffers
             .iter()
-            .map(|&buffer| BufferFiles { buffer, initial: next(buffer.initial), output: next(buffer.output) })
+            .map(|&buffer| BufferFiles {
+                buffer,
+                initial: next(buffer.initial),
+                output: next(buffer.output),
+            })
             .collect();
         let printf = next(run.printf);
         Ok(Self { module, buffers, printf })
@@ -178,7 +201,11 @@ fn check_hash(bytes: &[u8], wanted: &str) -> Result<(), Failure> {
 }
 
 /// The parameter block, laid out as the loaded module's own table says: the last word on what the daemon checked before.
-fn parameter_block(run: &Run, signature: &KernelSignature, memory: &[DevicePtr]) -> Result<Vec<u8>, Failure> {
+fn parameter_block(
+    run: &Run,
+    signature: &KernelSignature,
+    memory: &[DevicePtr],
+) -> Result<Vec<u8>, Failure> {
     let parameters = run.arguments.iter().map(PlanParameter::from).collect();
     let table: Vec<_> = signature
         .parameters
@@ -202,7 +229,8 @@ impl From<&Argument> for PlanParameter {
 
 fn keep_printf(text: &str, file: Option<&mut File>) -> Result<u32, Failure> {
     let Some(file) = file else { return Ok(0) };
-    file.write_all(text.as_bytes()).map_err(|error| world("keep what the kernel printed", &error))?;
+    file.write_all(text.as_bytes())
+        .map_err(|error| world("keep what the kernel printed", &error))?;
     Ok(u32::try_from(text.len()).unwrap_or(u32::MAX))
 }
 

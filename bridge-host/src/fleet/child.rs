@@ -28,7 +28,8 @@ pub(crate) struct ExecutorProgram {
 
 /// What an executor may know of our environment: where libraries are, and how to tell what went wrong.
 fn is_passed_on(name: &str) -> bool {
-    name == "LD_LIBRARY_PATH" || ["CUDA_", "NVIDIA_", "RUST_"].iter().any(|prefix| name.starts_with(prefix))
+    name == "LD_LIBRARY_PATH"
+        || ["CUDA_", "NVIDIA_", "RUST_"].iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// A handle on a process that stays right when its number is used again.
@@ -58,7 +59,9 @@ impl ExecutorProgram {
             .stdout(Stdio::null())
             .stderr(if self.stderr { Stdio::inherit() } else { Stdio::null() })
             .spawn()
-            .map_err(|error| io::Error::new(error.kind(), format!("start {}: {error}", self.path.display())))?;
+            .map_err(|error| {
+                io::Error::new(error.kind(), format!("start {}: {error}", self.path.display()))
+            })?;
         match pidfd_open(pid(&child)?, PidfdFlags::empty()) {
             Ok(pidfd) => Ok(Process { child, pidfd: Arc::new(pidfd) }),
             Err(errno) => {
@@ -126,8 +129,14 @@ mod tests {
 
     #[test]
     fn an_exit_is_told_by_its_signal_or_its_code() {
-        assert_eq!(ExitNote::of(ExitStatus::from_raw(9)).to_string(), "executor was ended by signal 9");
-        assert_eq!(ExitNote::of(ExitStatus::from_raw(70 << 8)).to_string(), "executor exited with 70");
+        assert_eq!(
+            ExitNote::of(ExitStatus::from_raw(9)).to_string(),
+            "executor was ended by signal 9"
+        );
+        assert_eq!(
+            ExitNote::of(ExitStatus::from_raw(70 << 8)).to_string(),
+            "executor exited with 70"
+        );
     }
 
     #[test]

@@ -120,7 +120,12 @@ impl Fleet {
     ///
     /// # Errors
     /// When it is gone, or takes no more orders.
-    pub(crate) fn run(&self, executor: &ExecutorRef, run: Run, files: &[BorrowedFd<'_>]) -> io::Result<()> {
+    pub(crate) fn run(
+        &self,
+        executor: &ExecutorRef,
+        run: Run,
+        files: &[BorrowedFd<'_>],
+    ) -> io::Result<()> {
         match self.bound_to(executor) {
             Some((_, found)) => found.channel.send(&Order::Run(Box::new(run)), files),
             None => Err(io::Error::other("the executor is gone")),
@@ -157,7 +162,8 @@ impl Fleet {
     /// # Errors
     /// When there are no more file descriptors for their sockets.
     pub(crate) fn keep_spares(&mut self) -> io::Result<()> {
-        let spares = |fleet: &Self| fleet.executors.values().filter(|executor| executor.is_spare()).count();
+        let spares =
+            |fleet: &Self| fleet.executors.values().filter(|executor| executor.is_spare()).count();
         while spares(self) < self.spares_wanted && self.executors.len() < self.executors_max {
             self.start()?;
         }
@@ -191,10 +197,18 @@ impl Fleet {
                 executor.last_words = Some(failure.detail);
                 None
             }
-            (Report::Finished(finished), Duty::Bound(of)) => Some(News::Finished(of.clone(), finished)),
-            (Report::Failed { run, failure }, Duty::Bound(of)) => Some(News::Failed(of.clone(), run, failure)),
+            (Report::Finished(finished), Duty::Bound(of)) => {
+                Some(News::Finished(of.clone(), finished))
+            }
+            (Report::Failed { run, failure }, Duty::Bound(of)) => {
+                Some(News::Failed(of.clone(), run, failure))
+            }
             (report, Duty::Spare) => {
-                tracing::error!(executor = id.0, ?report, "a spare said what only a bound executor knows; killing it");
+                tracing::error!(
+                    executor = id.0,
+                    ?report,
+                    "a spare said what only a bound executor knows; killing it"
+                );
                 self.doom(id);
                 None
             }
@@ -217,11 +231,6 @@ impl Fleet {
         &self.confinement
     }
 
-    /// Processes, spares included.
-    pub(crate) fn len(&self) -> usize {
-        self.executors.len()
-    }
-
     fn bound_to(&self, executor: &ExecutorRef) -> Option<(ExecutorId, &Executor)> {
         let is_it = |found: &Executor| !found.doomed && found.duty == Duty::Bound(executor.clone());
         self.executors.iter().find(|(_, found)| is_it(found)).map(|(id, found)| (*id, found))
@@ -241,7 +250,8 @@ impl Fleet {
         self.started += 1;
         let channel = Arc::new(ours);
         self.births.put(Birth { id, channel: Arc::clone(&channel), end });
-        let executor = Executor { channel, pidfd: None, duty: Duty::Spare, last_words: None, doomed: false };
+        let executor =
+            Executor { channel, pidfd: None, duty: Duty::Spare, last_words: None, doomed: false };
         self.executors.insert(id, executor);
         Ok(id)
     }

@@ -114,7 +114,9 @@ impl Watch {
                 BELL => {
                     let _ = rustix::io::read(&*self.bell.0, &mut [0; 8]);
                 }
-                data if data % 2 == REPORTS => self.read_reports(ExecutorId(data / 2), warden, REPORTS_PER_TURN),
+                data if data % 2 == REPORTS => {
+                    self.read_reports(ExecutorId(data / 2), warden, REPORTS_PER_TURN)
+                }
                 data => self.reap(ExecutorId(data / 2), warden)?,
             }
         }
@@ -155,7 +157,9 @@ impl Watch {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Ok(None) => return self.deafen(watched),
                 // It was killed with something of ours unread.
-                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return self.deafen(watched),
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
+                    return self.deafen(watched);
+                }
                 Err(error) => {
                     tracing::error!(executor = id.0, %error, "executor does not speak our language; killing it");
                     super::child::kill(&watched.process.pidfd);

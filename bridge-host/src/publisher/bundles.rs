@@ -10,7 +10,8 @@ impl Publisher {
     /// Staged, or being written by its owner right now.
     pub(super) fn has_bundle(&self, asking: &Asking<'_>, name: &str) -> bool {
         let owner = asking.owner();
-        self.dispatcher.artefacts.find(&owner, name).is_some() || self.nodes.uploads.has(&owner, name)
+        self.dispatcher.artefacts.find(&owner, name).is_some()
+            || self.nodes.uploads.has(&owner, name)
     }
 
     pub(super) fn bundle_names(&self, asking: &Asking<'_>) -> Vec<String> {
@@ -20,7 +21,11 @@ impl Publisher {
         staged.keys().copied().chain(uploading).map(str::to_owned).collect()
     }
 
-    pub(super) fn begin_upload(&mut self, asking: &Asking<'_>, name: &Name) -> Result<(Place, OpenFile), Refusal> {
+    pub(super) fn begin_upload(
+        &mut self,
+        asking: &Asking<'_>,
+        name: &Name,
+    ) -> Result<(Place, OpenFile), Refusal> {
         if name.is_dot() || name.is_dot_dot() {
             return Err(refuse(Errno::EINVAL, format!("{name} is not a name for an artefact")));
         }
@@ -30,13 +35,22 @@ impl Publisher {
         Ok((Place::Bundle(name.clone()), OpenFile::Upload { upload, owner, name }))
     }
 
-    pub(super) fn open_bundle(&mut self, asking: &Asking<'_>, name: &str, access: Access) -> Result<OpenFile, Refusal> {
+    pub(super) fn open_bundle(
+        &mut self,
+        asking: &Asking<'_>,
+        name: &str,
+        access: Access,
+    ) -> Result<OpenFile, Refusal> {
         if access.writes() {
-            let text = format!("{name} is staged and does not change; remove it first or take another name");
+            let text = format!(
+                "{name} is staged and does not change; remove it first or take another name"
+            );
             return Err(refuse(Errno::EROFS, text));
         }
         match self.dispatcher.artefacts.find(&asking.owner(), name) {
-            Some(artefact) => Ok(OpenFile::Stored(self.dispatcher.artefacts.read(&artefact.digest)?)),
+            Some(artefact) => {
+                Ok(OpenFile::Stored(self.dispatcher.artefacts.read(&artefact.digest)?))
+            }
             None => Err(refuse(Errno::EBUSY, format!("{name} is being written"))),
         }
     }

@@ -15,7 +15,12 @@ use super::{
 
 impl Publisher {
     /// One step of a walk.
-    pub(super) fn child(&self, asking: &Asking<'_>, directory: &Place, name: &Name) -> Option<Place> {
+    pub(super) fn child(
+        &self,
+        asking: &Asking<'_>,
+        directory: &Place,
+        name: &Name,
+    ) -> Option<Place> {
         let name = name.as_str();
         match directory {
             Place::Gpus => {
@@ -59,7 +64,9 @@ impl Publisher {
             Place::Gpus => self.dispatcher.gpus().map(ToString::to_string).collect(),
             Place::Gpu(_) => GpuFile::ALL.map(|file| file.name().to_owned()).to_vec(),
             Place::Bundles => self.bundle_names(asking),
-            Place::Workers => self.dispatcher.outputs.jobs(&owner).map(ToString::to_string).collect(),
+            Place::Workers => {
+                self.dispatcher.outputs.jobs(&owner).map(ToString::to_string).collect()
+            }
             Place::Job(job) => {
                 let files = self.dispatcher.outputs.files(&owner, job);
                 files.into_iter().flat_map(|files| files.keys().cloned()).collect()
@@ -72,7 +79,9 @@ impl Publisher {
     pub(super) fn size(&self, asking: &Asking<'_>, place: &Place) -> u64 {
         let owner = asking.owner();
         match place {
-            Place::Bundle(name) => self.dispatcher.artefacts.find(&owner, name).map_or(0, |artefact| artefact.bytes),
+            Place::Bundle(name) => {
+                self.dispatcher.artefacts.find(&owner, name).map_or(0, |artefact| artefact.bytes)
+            }
             Place::Output(job, name) => {
                 self.dispatcher.outputs.find(&owner, job, name).map_or(0, |output| output.bytes)
             }
@@ -89,7 +98,10 @@ impl Publisher {
         access: Access,
     ) -> Result<OpenFile, Refusal> {
         if access.writes() && file.permissions() & 0o222 == 0 {
-            return Err(refuse(ninedoor_abi::Errno::EACCES, format!("{} is read only", file.name())));
+            return Err(refuse(
+                ninedoor_abi::Errno::EACCES,
+                format!("{} is read only", file.name()),
+            ));
         }
         let owner = asking.owner();
         let orders = |recent: String| {
@@ -98,7 +110,9 @@ impl Publisher {
         };
         Ok(match file {
             GpuFile::Info => OpenFile::Text(self.info(gpu)?.into_bytes()),
-            GpuFile::Stats => OpenFile::Stats(StatsReader::open(&self.dispatcher, gpu, &owner, asking.now)?),
+            GpuFile::Stats => {
+                OpenFile::Stats(StatsReader::open(&self.dispatcher, gpu, &owner, asking.now)?)
+            }
             GpuFile::Ctl => orders(self.dispatcher.recent_control(gpu, &owner)),
             GpuFile::Lease => orders(self.dispatcher.lease_lines(gpu, &owner)),
             GpuFile::Job => orders(String::new()),

@@ -27,6 +27,9 @@ pub(crate) struct InfoText<'a> {
     grid_max: [u32; 3],
     shared_bytes_max: u32,
     memory_enforcement: &'static str,
+    /// What executors of this machine gave up before they touched a job; not known before the first has started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    executor_confinement: Option<&'a [String]>,
     health: HealthText<'a>,
 }
 
@@ -59,8 +62,16 @@ impl<'a> InfoText<'a> {
             grid_max: gpu.grid_max,
             shared_bytes_max: gpu.shared_bytes_max,
             memory_enforcement: gpu.memory_enforcement.as_str(),
+            executor_confinement: None,
             health: HealthText::of(&gpu.health),
         }
+    }
+
+    const fn confined(mut self, measures: &'a [String]) -> Self {
+        if !measures.is_empty() {
+            self.executor_confinement = Some(measures);
+        }
+        self
     }
 
     pub(crate) fn to_line(&self) -> String {
@@ -80,7 +91,8 @@ impl<'a> HealthText<'a> {
 
 impl Publisher {
     pub(super) fn info(&self, gpu: &GpuId) -> Result<String, Refusal> {
-        Ok(InfoText::of(gpu, self.dispatcher.gpu_info(gpu)?).to_line())
+        let facts = InfoText::of(gpu, self.dispatcher.gpu_info(gpu)?);
+        Ok(facts.confined(self.dispatcher.fleet.confinement()).to_line())
     }
 }
 

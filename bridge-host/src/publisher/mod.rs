@@ -73,12 +73,20 @@ impl Asking<'_> {
 
 impl Publisher {
     pub(crate) fn new(dispatcher: Dispatcher, now: Now) -> Self {
-        Self { mounts: Vec::new(), nodes: Nodes::default(), dispatcher, orders: VecDeque::new(), told: now }
+        Self {
+            mounts: Vec::new(),
+            nodes: Nodes::default(),
+            dispatcher,
+            orders: VecDeque::new(),
+            told: now,
+        }
     }
 
     /// Hangs the three directories into a server.
     pub(crate) fn mount(&mut self, server: &mut ninedoor::Server) -> Result<(), Refusal> {
-        for (at, place) in [("/gpu", Place::Gpus), ("/bundles", Place::Bundles), ("/worker", Place::Workers)] {
+        for (at, place) in
+            [("/gpu", Place::Gpus), ("/bundles", Place::Bundles), ("/worker", Place::Workers)]
+        {
             let mount = server.mount_provider(&at.parse::<PathName>()?)?;
             self.mounts.push((mount, place));
         }
@@ -92,7 +100,9 @@ impl Publisher {
         match ask.request {
             Request::Walk { from, names } => self.walk(&asking, at(from), &names),
             Request::Open { node, flags } => self.open(&asking, at(node), flags),
-            Request::Create { directory, name, flags, .. } => self.create(&asking, at(directory), &name, flags),
+            Request::Create { directory, name, flags, .. } => {
+                self.create(&asking, at(directory), &name, flags)
+            }
             Request::Read { node, offset, count } => self.read(node, offset, count as usize),
             Request::Write { node, offset, data } => self.write(&asking, node, offset, &data),
             Request::Readdir { node, offset, .. } => self.readdir(&asking, at(node), offset),
@@ -111,7 +121,9 @@ impl Publisher {
     fn pass_on(&mut self, wish: Wish) {
         match wish {
             Wish::Log(line) => self.orders.push_back(Order::Log(line)),
-            Wish::RevokeTicket(ticket) => self.orders.push_back(Order::Revoke(Revocation::Ticket(ticket))),
+            Wish::RevokeTicket(ticket) => {
+                self.orders.push_back(Order::Revoke(Revocation::Ticket(ticket)))
+            }
             Wish::CloseOrders { worker, gpu } => {
                 let closing = self.nodes.orders_of(&worker, &gpu);
                 self.orders.extend(closing.map(|(mount, node)| Order::CloseNode { mount, node }));
@@ -125,7 +137,9 @@ impl Publisher {
         for name in names {
             match self.child(asking, &place, name) {
                 Some(child) => place = child,
-                None if qids.is_empty() => return Err(refuse(Errno::ENOENT, format!("no {name} here"))),
+                None if qids.is_empty() => {
+                    return Err(refuse(Errno::ENOENT, format!("no {name} here")));
+                }
                 None => return Ok(Reply::Walk { qids, node: None }),
             }
             qids.push(place.qid());
@@ -136,19 +150,29 @@ impl Publisher {
 
     fn open(&mut self, asking: &Asking<'_>, at: Location, flags: OpenFlags) -> Answer {
         let place = self.place(at)?.clone();
-        let access = flags.access().ok_or_else(|| refuse(Errno::EINVAL, "open flags ask for no access"))?;
+        let access =
+            flags.access().ok_or_else(|| refuse(Errno::EINVAL, "open flags ask for no access"))?;
         let open = self.opened(asking, &place, access)?;
         let qid = place.qid();
-        let node = self.nodes.insert(Node { open: Some(open), ..Node::at(at.mount, place, asking) });
+        let node =
+            self.nodes.insert(Node { open: Some(open), ..Node::at(at.mount, place, asking) });
         Ok(Reply::Open { node, qid, iounit: 0 })
     }
 
-    fn create(&mut self, asking: &Asking<'_>, at: Location, name: &Name, flags: OpenFlags) -> Answer {
+    fn create(
+        &mut self,
+        asking: &Asking<'_>,
+        at: Location,
+        name: &Name,
+        flags: OpenFlags,
+    ) -> Answer {
         let directory = self.place(at)?.clone();
         let (place, open) = match (&directory, self.child(asking, &directory, name)) {
             (Place::Bundles, None) => self.begin_upload(asking, name)?,
             (_, Some(child)) if !flags.contains(OpenFlags::EXCL) => {
-                let access = flags.access().ok_or_else(|| refuse(Errno::EINVAL, "open flags ask for no access"))?;
+                let access = flags
+                    .access()
+                    .ok_or_else(|| refuse(Errno::EINVAL, "open flags ask for no access"))?;
                 let open = self.opened(asking, &child, access)?;
                 (child, open)
             }
@@ -156,16 +180,26 @@ impl Publisher {
             (_, None) => return Err(refuse(Errno::EPERM, "files are created in /bundles only")),
         };
         let qid = place.qid();
-        let node = self.nodes.insert(Node { open: Some(open), ..Node::at(at.mount, place, asking) });
+        let node =
+            self.nodes.insert(Node { open: Some(open), ..Node::at(at.mount, place, asking) });
         Ok(Reply::Create { node, qid, iounit: 0 })
     }
 
-    fn opened(&mut self, asking: &Asking<'_>, place: &Place, access: secure9p::Access) -> Result<OpenFile, Refusal> {
+    fn opened(
+        &mut self,
+        asking: &Asking<'_>,
+        place: &Place,
+        access: secure9p::Access,
+    ) -> Result<OpenFile, Refusal> {
         match place {
-            Place::Gpus | Place::Gpu(_) | Place::Bundles | Place::Workers | Place::Job(_) if access.writes() => {
+            Place::Gpus | Place::Gpu(_) | Place::Bundles | Place::Workers | Place::Job(_)
+                if access.writes() =>
+            {
                 Err(refuse(Errno::EISDIR, "a directory is not written"))
             }
-            Place::Gpus | Place::Gpu(_) | Place::Bundles | Place::Workers | Place::Job(_) => Ok(OpenFile::Directory),
+            Place::Gpus | Place::Gpu(_) | Place::Bundles | Place::Workers | Place::Job(_) => {
+                Ok(OpenFile::Directory)
+            }
             Place::GpuFile(gpu, file) => self.open_gpu_file(asking, gpu, *file, access),
             Place::Bundle(name) => self.open_bundle(asking, name, access),
             Place::Output(job, name) => self.open_output(asking, job, name, access),
@@ -181,7 +215,13 @@ impl Publisher {
         Ok(Reply::Read(bytes))
     }
 
-    fn write(&mut self, asking: &Asking<'_>, node: ProviderNode, offset: u64, data: &[u8]) -> Answer {
+    fn write(
+        &mut self,
+        asking: &Asking<'_>,
+        node: ProviderNode,
+        offset: u64,
+        data: &[u8],
+    ) -> Answer {
         let file = self.nodes.open_file(node)?;
         match file {
             OpenFile::Orders(orders) => orders.write(&mut self.dispatcher, asking, data)?,
@@ -210,7 +250,9 @@ impl Publisher {
         let is_staged = matches!(place, Place::Bundle(_)) && !self.nodes.is_upload(at.node);
         match attributes.size {
             Some(_) if is_staged => Err(refuse(Errno::EROFS, "a staged artefact does not change")),
-            Some(size) if size > 0 => Err(refuse(Errno::EPERM, "files here have no size of their own")),
+            Some(size) if size > 0 => {
+                Err(refuse(Errno::EPERM, "files here have no size of their own"))
+            }
             _ => Ok(Reply::Done),
         }
     }
@@ -260,7 +302,8 @@ impl Publisher {
     }
 
     fn statistics(&self) -> FileSystemStatistics {
-        let (used, total) = (self.dispatcher.artefacts.bytes(), self.dispatcher.artefacts.bytes_max());
+        let (used, total) =
+            (self.dispatcher.artefacts.bytes(), self.dispatcher.artefacts.bytes_max());
         FileSystemStatistics {
             kind: FileSystemStatistics::KIND_9P,
             bsize: 4096,
@@ -282,7 +325,9 @@ impl LocalProvider for Publisher {
     }
 
     fn released(&mut self, node: ProviderNode) {
-        if let Some(Node { open: Some(OpenFile::Upload { name, owner, .. }), .. }) = self.nodes.remove(node) {
+        if let Some(Node { open: Some(OpenFile::Upload { name, owner, .. }), .. }) =
+            self.nodes.remove(node)
+        {
             self.nodes.uploads.end(&owner, &name);
         }
     }

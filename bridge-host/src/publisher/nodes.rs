@@ -60,7 +60,10 @@ impl Nodes {
             let here = matches!(&node.place, Place::GpuFile(on, GpuFile::Ctl | GpuFile::Lease | GpuFile::Job) if on == gpu);
             here && node.open.is_some() && node.worker.as_ref() == Some(worker)
         };
-        self.nodes.iter().filter(move |(_, node)| gives_orders(node)).map(|(number, node)| (node.mount, *number))
+        self.nodes
+            .iter()
+            .filter(move |(_, node)| gives_orders(node))
+            .map(|(number, node)| (node.mount, *number))
     }
 
     pub(super) fn is_upload(&self, node: ProviderNode) -> bool {

@@ -25,11 +25,7 @@ pub(super) enum OpenFile {
     /// Bytes on disk that do not change any more.
     Stored(File),
     /// An artefact on its way in.
-    Upload {
-        upload: Upload,
-        owner: Owner,
-        name: String,
-    },
+    Upload { upload: Upload, owner: Owner, name: String },
 }
 
 impl OpenFile {
@@ -40,7 +36,9 @@ impl OpenFile {
             Self::Orders(orders) => Ok(Bytes::Owned(orders.read(offset, count))),
             Self::Stored(file) => read_stored(file, offset, count),
             Self::Directory => Err(refuse(Errno::EISDIR, "a directory is listed, not read")),
-            Self::Upload { .. } | Self::Stats(_) => Err(refuse(Errno::EBADF, "not open for reading")),
+            Self::Upload { .. } | Self::Stats(_) => {
+                Err(refuse(Errno::EBADF, "not open for reading"))
+            }
         }
     }
 }
@@ -53,7 +51,9 @@ pub(super) fn part(text: &[u8], offset: u64, count: usize) -> &[u8] {
 
 fn read_stored(file: &File, offset: u64, count: usize) -> Result<Bytes, Refusal> {
     let mut bytes = vec![0; count.min(FILE_READ_BYTES_MAX)];
-    let read = file.read_at(&mut bytes, offset).map_err(|error| refuse(Errno::EIO, format!("read: {error}")))?;
+    let read = file
+        .read_at(&mut bytes, offset)
+        .map_err(|error| refuse(Errno::EIO, format!("read: {error}")))?;
     bytes.truncate(read);
     Ok(Bytes::Owned(bytes))
 }

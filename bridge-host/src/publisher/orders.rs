@@ -70,7 +70,11 @@ impl Orders {
     }
 
     /// The fid goes: a record without a newline ends here.
-    pub(super) fn finish(&mut self, dispatcher: &mut Dispatcher, asking: &Asking<'_>) -> Result<(), Refusal> {
+    pub(super) fn finish(
+        &mut self,
+        dispatcher: &mut Dispatcher,
+        asking: &Asking<'_>,
+    ) -> Result<(), Refusal> {
         match self.assembly.finish() {
             Some(record) => self.carry_out(dispatcher, asking, &record),
             None => Ok(()),
@@ -78,7 +82,11 @@ impl Orders {
     }
 
     pub(super) fn read(&mut self, offset: u64, count: usize) -> Vec<u8> {
-        if self.written { self.status.read(offset, count).to_vec() } else { part(&self.recent, offset, count).to_vec() }
+        if self.written {
+            self.status.read(offset, count).to_vec()
+        } else {
+            part(&self.recent, offset, count).to_vec()
+        }
     }
 
     /// How the last write was refused, if it was.
@@ -86,7 +94,12 @@ impl Orders {
         self.last.clone()
     }
 
-    fn carry_out(&mut self, dispatcher: &mut Dispatcher, asking: &Asking<'_>, record: &[u8]) -> Result<(), Refusal> {
+    fn carry_out(
+        &mut self,
+        dispatcher: &mut Dispatcher,
+        asking: &Asking<'_>,
+        record: &[u8],
+    ) -> Result<(), Refusal> {
         let status = match self.file {
             GpuFile::Job => dispatcher.submit(&self.gpu, asking.caller, record, asking.now),
             GpuFile::Lease => dispatcher.renew(&self.gpu, asking.caller, &text(record), asking.now),

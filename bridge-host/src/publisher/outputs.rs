@@ -14,7 +14,10 @@ impl Publisher {
         access: Access,
     ) -> Result<OpenFile, Refusal> {
         if access.writes() {
-            return Err(refuse(Errno::EACCES, format!("{name} of {job} is an output, and read only")));
+            return Err(refuse(
+                Errno::EACCES,
+                format!("{name} of {job} is an output, and read only"),
+            ));
         }
         self.dispatcher.outputs.read(&asking.owner(), job, name).map(OpenFile::Stored)
     }

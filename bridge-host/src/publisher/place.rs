@@ -81,7 +81,9 @@ impl Place {
     pub(super) const fn mode(&self) -> u32 {
         match self {
             Self::Bundles => Attributes::MODE_DIRECTORY | 0o777,
-            Self::Gpus | Self::Gpu(_) | Self::Workers | Self::Job(_) => Attributes::MODE_DIRECTORY | 0o555,
+            Self::Gpus | Self::Gpu(_) | Self::Workers | Self::Job(_) => {
+                Attributes::MODE_DIRECTORY | 0o555
+            }
             Self::GpuFile(_, file) => Attributes::MODE_FILE | file.permissions(),
             Self::Bundle(_) => Attributes::MODE_FILE | 0o644,
             Self::Output(..) => Attributes::MODE_FILE | 0o444,
@@ -127,7 +129,8 @@ mod tests {
         places.push(Place::Bundle("x".to_owned()));
         places.push(Place::Job("x".parse().unwrap()));
         places.push(Place::Output("x".parse().unwrap(), "x".to_owned()));
-        let paths: std::collections::BTreeSet<_> = places.iter().map(|place| place.qid().path).collect();
+        let paths: std::collections::BTreeSet<_> =
+            places.iter().map(|place| place.qid().path).collect();
         assert_eq!(paths.len(), places.len());
     }
 

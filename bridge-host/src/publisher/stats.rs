@@ -23,7 +23,12 @@ pub(super) struct StatsReader {
 }
 
 impl StatsReader {
-    pub(super) fn open(dispatcher: &Dispatcher, gpu: &GpuId, viewer: &Owner, now: Now) -> Result<Self, Refusal> {
+    pub(super) fn open(
+        dispatcher: &Dispatcher,
+        gpu: &GpuId,
+        viewer: &Owner,
+        now: Now,
+    ) -> Result<Self, Refusal> {
         Ok(Self {
             gpu: gpu.clone(),
             viewer: viewer.clone(),
@@ -32,10 +37,17 @@ impl StatsReader {
         })
     }
 
-    pub(super) fn read(&mut self, dispatcher: &Dispatcher, offset: u64, count: usize) -> Result<Bytes, Refusal> {
+    pub(super) fn read(
+        &mut self,
+        dispatcher: &Dispatcher,
+        offset: u64,
+        count: usize,
+    ) -> Result<Bytes, Refusal> {
         let sample_bytes = self.sample.len() as u64;
         Ok(Bytes::Owned(match offset.checked_sub(sample_bytes) {
-            Some(beyond) => self.records.read(dispatcher.records(&self.gpu, &self.viewer)?, beyond, count),
+            Some(beyond) => {
+                self.records.read(dispatcher.records(&self.gpu, &self.viewer)?, beyond, count)
+            }
             None => part(&self.sample, offset, count).to_vec(),
         }))
     }

@@ -28,7 +28,7 @@ use crate::digest::{Hasher, sha256_of};
 
 /// Whose name it is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Owner {
+pub(crate) enum Owner {
     /// Staged by the queen: everybody finds it.
     Shared,
     /// Staged by one worker: only it finds it, before a shared one of the same name.
@@ -37,29 +37,29 @@ pub enum Owner {
 
 /// What was staged under one name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Artefact {
+pub(crate) struct Artefact {
     /// Its content's name.
-    pub digest: Sha256,
+    pub(crate) digest: Sha256,
     /// Its size.
-    pub bytes: u64,
+    pub(crate) bytes: u64,
 }
 
 /// How much may be staged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ArtefactQuota {
+pub(crate) struct ArtefactQuota {
     /// Bytes of one artefact.
-    pub artefact_bytes_max: u64,
+    pub(crate) artefact_bytes_max: u64,
     /// Bytes of all names of one owner.
-    pub owner_bytes_max: u64,
+    pub(crate) owner_bytes_max: u64,
     /// Names of one owner.
-    pub owner_names_max: usize,
+    pub(crate) owner_names_max: usize,
     /// Bytes of all contents, each counted once.
-    pub store_bytes_max: u64,
+    pub(crate) store_bytes_max: u64,
 }
 
 /// The store.
 #[derive(Debug)]
-pub struct Artefacts {
+pub(crate) struct Artefacts {
     root: PathBuf,
     quota: ArtefactQuota,
     names: BTreeMap<Owner, BTreeMap<String, Artefact>>,
@@ -76,7 +76,7 @@ struct Object {
 
 /// An artefact on its way in. Dropping it forgets it.
 #[derive(Debug)]
-pub struct Upload {
+pub(crate) struct Upload {
     owner: Owner,
     name: String,
     file: File,
@@ -91,7 +91,7 @@ impl Artefacts {
     ///
     /// # Errors
     /// What the file system says, with the path.
-    pub fn open(root: &Path, quota: ArtefactQuota) -> io::Result<Self> {
+    pub(crate) fn open(root: &Path, quota: ArtefactQuota) -> io::Result<Self> {
         let mut store = Self {
             root: root.to_owned(),
             quota,
@@ -112,15 +112,20 @@ impl Artefacts {
     ///
     /// # Errors
     /// `EEXIST` when the name is taken, `EDQUOT` when the owner has as many as it may, `EIO` from the file system.
-    pub fn begin(&mut self, owner: &Owner, name: &str) -> Result<Upload, Refusal> {
+    pub(crate) fn begin(&mut self, owner: &Owner, name: &str) -> Result<Upload, Refusal> {
         let owned = self.names.get(owner);
         if owned.is_some_and(|names| names.contains_key(name)) {
-            let text = format!("artefact {name} is staged already and immutable; remove it first or take another name");
+            let text = format!(
+                "artefact {name} is staged already and immutable; remove it first or take another name"
+            );
             return Err(Refusal::new(Errno::EEXIST, text));
         }
         let count = owned.map_or(0, BTreeMap::len);
         if count >= self.quota.owner_names_max {
-            let text = format!("{count} artefacts staged of at most {}; remove some", self.quota.owner_names_max);
+            let text = format!(
+                "{count} artefacts staged of at most {}; remove some",
+                self.quota.owner_names_max
+            );
             return Err(Refusal::new(Errno::EDQUOT, text));
         }
         let path = self.root.join("incoming").join(self.uploads_begun.to_string());
@@ -141,7 +146,7 @@ impl Artefacts {
     ///
     /// # Errors
     /// `EEXIST` when another upload took the name meanwhile, `EDQUOT` over a quota, `EIO` from the file system.
-    pub fn commit(&mut self, upload: Upload) -> Result<Artefact, Refusal> {
+    pub(crate) fn commit(&mut self, upload: Upload) -> Result<Artefact, Refusal> {
         if self.own(&upload.owner, &upload.name).is_some() {
             let text = format!("artefact {} was staged by another upload meanwhile", upload.name);
             return Err(Refusal::new(Errno::EEXIST, text));
@@ -160,13 +165,13 @@ impl Artefacts {
 
     /// What an owner finds under a name: its own, else a shared one.
     #[must_use]
-    pub fn find(&self, owner: &Owner, name: &str) -> Option<Artefact> {
+    pub(crate) fn find(&self, owner: &Owner, name: &str) -> Option<Artefact> {
         self.own(owner, name).or_else(|| self.own(&Owner::Shared, name))
     }
 
     /// Every name an owner finds, in order.
     #[must_use]
-    pub fn list(&self, owner: &Owner) -> BTreeMap<&str, Artefact> {
+    pub(crate) fn list(&self, owner: &Owner) -> BTreeMap<&str, Artefact> {
         [&Owner::Shared, owner]
             .into_iter()
             .filter_map(|whose| self.names.get(whose))
@@ -179,10 +184,10 @@ impl Artefacts {
     ///
     /// # Errors
     /// `ENOENT` when the owner has no such name (a shared one is not a worker's to remove), `EIO` from the file system.
-    pub fn remove(&mut self, owner: &Owner, name: &str) -> Result<(), Refusal> {
-        let artefact = self
-            .own(owner, name)
-            .ok_or_else(|| Refusal::new(Errno::ENOENT, format!("no artefact {name} of one's own")))?;
+    pub(crate) fn remove(&mut self, owner: &Owner, name: &str) -> Result<(), Refusal> {
+        let artefact = self.own(owner, name).ok_or_else(|| {
+            Refusal::new(Errno::ENOENT, format!("no artefact {name} of one's own"))
+        })?;
         let link = self.name_path(owner, name);
         fs::remove_file(&link).map_err(|error| world(&link, &error))?;
         if let Some(names) = self.names.get_mut(owner) {
@@ -196,7 +201,7 @@ impl Artefacts {
     ///
     /// # Errors
     /// `ENOSPC` when the store is full, `EIO` from the file system.
-    pub fn keep(&mut self, bytes: &[u8]) -> Result<Sha256, Refusal> {
+    pub(crate) fn keep(&mut self, bytes: &[u8]) -> Result<Sha256, Refusal> {
         let artefact = Artefact { digest: sha256_of(bytes), bytes: bytes.len() as u64 };
         if let Some(object) = self.objects.get_mut(&artefact.digest) {
             object.references += 1;
@@ -214,7 +219,7 @@ impl Artefacts {
     ///
     /// # Errors
     /// `EIO` from the file system.
-    pub fn read(&self, digest: &Sha256) -> Result<File, Refusal> {
+    pub(crate) fn read(&self, digest: &Sha256) -> Result<File, Refusal> {
         let path = self.object_path(digest);
         File::open(&path).map_err(|error| world(&path, &error))
     }
@@ -223,7 +228,7 @@ impl Artefacts {
     ///
     /// # Errors
     /// `EIO` from the file system.
-    pub fn read_whole(&self, digest: &Sha256) -> Result<Vec<u8>, Refusal> {
+    pub(crate) fn read_whole(&self, digest: &Sha256) -> Result<Vec<u8>, Refusal> {
         let path = self.object_path(digest);
         fs::read(&path).map_err(|error| world(&path, &error))
     }
@@ -232,7 +237,7 @@ impl Artefacts {
     ///
     /// # Errors
     /// `ENOENT` when there is no such content.
-    pub fn hold(&mut self, digest: &Sha256) -> Result<(), Refusal> {
+    pub(crate) fn hold(&mut self, digest: &Sha256) -> Result<(), Refusal> {
         let object = self
             .objects
             .get_mut(digest)
@@ -242,7 +247,7 @@ impl Artefacts {
     }
 
     /// Gives back what [`Self::hold`] took.
-    pub fn release(&mut self, digest: &Sha256) {
+    pub(crate) fn release(&mut self, digest: &Sha256) {
         let Some(object) = self.objects.get_mut(digest) else { return };
         object.references -= 1;
         if object.references == 0 {
@@ -256,13 +261,13 @@ impl Artefacts {
 
     /// Bytes of all contents, each counted once.
     #[must_use]
-    pub fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         self.objects.values().map(|object| object.bytes).sum()
     }
 
     /// How many bytes there may be.
     #[must_use]
-    pub const fn bytes_max(&self) -> u64 {
+    pub(crate) const fn bytes_max(&self) -> u64 {
         self.quota.store_bytes_max
     }
 
@@ -271,10 +276,14 @@ impl Artefacts {
     }
 
     fn check_quotas(&self, owner: &Owner, artefact: &Artefact) -> Result<(), Refusal> {
-        let owned: u64 = self.names.get(owner).into_iter().flatten().map(|(_, artefact)| artefact.bytes).sum();
+        let owned: u64 =
+            self.names.get(owner).into_iter().flatten().map(|(_, artefact)| artefact.bytes).sum();
         let limit = self.quota.owner_bytes_max;
         if owned + artefact.bytes > limit {
-            let text = format!("{} bytes more than the {owned} staged; at most {limit} per owner", artefact.bytes);
+            let text = format!(
+                "{} bytes more than the {owned} staged; at most {limit} per owner",
+                artefact.bytes
+            );
             return Err(Refusal::new(Errno::EDQUOT, text));
         }
         self.check_room(artefact)
@@ -283,7 +292,8 @@ impl Artefacts {
     fn check_room(&self, artefact: &Artefact) -> Result<(), Refusal> {
         let (stored, limit) = (self.bytes(), self.quota.store_bytes_max);
         if !self.objects.contains_key(&artefact.digest) && stored + artefact.bytes > limit {
-            let text = format!("store has {stored} of {limit} bytes, {} more do not fit", artefact.bytes);
+            let text =
+                format!("store has {stored} of {limit} bytes, {} more do not fit", artefact.bytes);
             return Err(Refusal::new(Errno::ENOSPC, text));
         }
         Ok(())
@@ -315,7 +325,10 @@ impl Artefacts {
     fn read_names(&mut self) -> io::Result<()> {
         for directory in fs::read_dir(self.root.join("names"))? {
             let directory = directory?;
-            let Some(owner) = Owner::from_directory(&directory.file_name().to_string_lossy()) else { continue };
+            let Some(owner) = Owner::from_directory(&directory.file_name().to_string_lossy())
+            else {
+                continue;
+            };
             for link in fs::read_dir(directory.path())? {
                 self.read_name(&owner, &link?.path())?;
             }
@@ -326,14 +339,20 @@ impl Artefacts {
     /// A link that leads nowhere is what a crash between two steps may leave: it is removed.
     fn read_name(&mut self, owner: &Owner, link: &Path) -> io::Result<()> {
         let target = fs::read_link(link).map_err(|error| at(link, error))?;
-        let digest = target.file_name().and_then(|name| name.to_str()).and_then(|name| Sha256::of_hex(name).ok());
+        let digest = target
+            .file_name()
+            .and_then(|name| name.to_str())
+            .and_then(|name| Sha256::of_hex(name).ok());
         let name = link.file_name().and_then(|name| name.to_str());
         let (Some(digest), Some(name), Ok(object)) = (digest, name, fs::metadata(link)) else {
             tracing::warn!(link = %link.display(), "removing a name whose artefact is not there");
             return fs::remove_file(link);
         };
         let artefact = Artefact { digest, bytes: object.len() };
-        self.objects.entry(digest).or_insert(Object { bytes: artefact.bytes, references: 0 }).references += 1;
+        self.objects
+            .entry(digest)
+            .or_insert(Object { bytes: artefact.bytes, references: 0 })
+            .references += 1;
         self.names.entry(owner.clone()).or_default().insert(name.to_owned(), artefact);
         Ok(())
     }
@@ -341,7 +360,10 @@ impl Artefacts {
     fn drop_unnamed(&self) -> io::Result<()> {
         for entry in fs::read_dir(self.root.join("objects"))? {
             let path = entry?.path();
-            let digest = path.file_name().and_then(|name| name.to_str()).and_then(|name| Sha256::of_hex(name).ok());
+            let digest = path
+                .file_name()
+                .and_then(|name| name.to_str())
+                .and_then(|name| Sha256::of_hex(name).ok());
             if !digest.is_some_and(|digest| self.objects.contains_key(&digest)) {
                 fs::remove_file(&path).map_err(|error| at(&path, error))?;
             }
@@ -363,26 +385,24 @@ impl Upload {
     ///
     /// # Errors
     /// `EINVAL` for bytes that do not follow the last ones, `EFBIG` over the bound, `EIO` from the file system.
-    pub fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), Refusal> {
+    pub(crate) fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), Refusal> {
         if offset != self.bytes {
-            let text = format!("write at offset {offset} of artefact {}, wanted {}", self.name, self.bytes);
+            let text = format!(
+                "write at offset {offset} of artefact {}, wanted {}",
+                self.name, self.bytes
+            );
             return Err(Refusal::invalid(text));
         }
         let end = self.bytes + bytes.len() as u64;
         if end > self.bytes_max {
-            let text = format!("artefact {} grows to {end} bytes, at most {}", self.name, self.bytes_max);
+            let text =
+                format!("artefact {} grows to {end} bytes, at most {}", self.name, self.bytes_max);
             return Err(Refusal::new(Errno::EFBIG, text));
         }
         self.file.write_all(bytes).map_err(|error| world(&self.path, &error))?;
         self.hasher.update(bytes);
         self.bytes = end;
         Ok(())
-    }
-
-    /// Bytes taken so far.
-    #[must_use]
-    pub fn bytes(&self) -> u64 {
-        self.bytes
     }
 }
 
@@ -442,8 +462,12 @@ mod tests {
 
     use super::*;
 
-    const QUOTA: ArtefactQuota =
-        ArtefactQuota { artefact_bytes_max: 100, owner_bytes_max: 150, owner_names_max: 3, store_bytes_max: 200 };
+    const QUOTA: ArtefactQuota = ArtefactQuota {
+        artefact_bytes_max: 100,
+        owner_bytes_max: 150,
+        owner_names_max: 3,
+        store_bytes_max: 200,
+    };
 
     struct World {
         directory: TempDir,
@@ -483,7 +507,7 @@ mod tests {
         let mut world = World::new();
         let staged = world.stage(&Owner::Shared, "a.f32", b"abc").unwrap();
         assert_eq!(staged, Artefact { digest: sha256_of(b"abc"), bytes: 3 });
-        let mut world = world.reopened();
+        let world = world.reopened();
         assert_eq!(world.store.find(&Owner::Shared, "a.f32"), Some(staged));
         let mut text = String::new();
         world.store.read(&staged.digest).unwrap().read_to_string(&mut text).unwrap();
@@ -554,7 +578,10 @@ mod tests {
         std::os::unix::fs::symlink(gone, root.join("names/shared/dangling")).unwrap();
         let world = world.reopened();
         assert_eq!(world.store.list(&Owner::Shared).into_keys().collect::<Vec<_>>(), ["kept"]);
-        assert_eq!((world.files("incoming"), world.files("objects"), world.files("names/shared")), (0, 1, 1));
+        assert_eq!(
+            (world.files("incoming"), world.files("objects"), world.files("names/shared")),
+            (0, 1, 1)
+        );
     }
 
     /// Proves ART-6.
@@ -563,18 +590,27 @@ mod tests {
         let mut world = World::new();
         let (w, v) = (worker("w"), worker("v"));
         let too_big = world.stage(&w, "x", &[0; 101]).unwrap_err();
-        assert_eq!(too_big, Refusal::new(Errno::EFBIG, "artefact x grows to 101 bytes, at most 100"));
+        assert_eq!(
+            too_big,
+            Refusal::new(Errno::EFBIG, "artefact x grows to 101 bytes, at most 100")
+        );
         world.stage(&w, "1", &[1; 100]).unwrap();
         let over_owner = world.stage(&w, "2", &[2; 51]).unwrap_err();
         let text = "51 bytes more than the 100 staged; at most 150 per owner";
         assert_eq!(over_owner, Refusal::new(Errno::EDQUOT, text));
         world.stage(&v, "1", &[3; 99]).unwrap();
         let over_store = world.stage(&w, "2", &[4; 2]).unwrap_err();
-        assert_eq!(over_store, Refusal::new(Errno::ENOSPC, "store has 199 of 200 bytes, 2 more do not fit"));
+        assert_eq!(
+            over_store,
+            Refusal::new(Errno::ENOSPC, "store has 199 of 200 bytes, 2 more do not fit")
+        );
         world.stage(&w, "2", b"").unwrap();
         world.stage(&w, "3", b"").unwrap();
         let over_names = world.store.begin(&w, "4").unwrap_err();
-        assert_eq!(over_names, Refusal::new(Errno::EDQUOT, "3 artefacts staged of at most 3; remove some"));
+        assert_eq!(
+            over_names,
+            Refusal::new(Errno::EDQUOT, "3 artefacts staged of at most 3; remove some")
+        );
     }
 
     /// Proves ART-7.

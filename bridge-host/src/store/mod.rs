@@ -7,6 +7,7 @@ mod artefacts;
 mod outputs;
 mod state_dir;
 
-pub use artefacts::{Artefact, ArtefactQuota, Artefacts, Owner, Upload};
-pub use outputs::{Output, OutputQuota, Outputs, Pending};
-pub use state_dir::{StateDir, StateDirError};
+pub(crate) use artefacts::{Artefact, ArtefactQuota, Artefacts, Owner, Upload};
+pub(crate) use outputs::{Output, OutputQuota, Outputs, Pending};
+pub(crate) use state_dir::StateDir;
+pub use state_dir::StateDirError;

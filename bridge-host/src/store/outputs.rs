@@ -28,18 +28,18 @@ const FILES: &str = "files";
 
 /// How much is kept, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OutputQuota {
+pub(crate) struct OutputQuota {
     /// Bytes of all outputs; the oldest go first.
-    pub store_bytes_max: u64,
+    pub(crate) store_bytes_max: u64,
     /// Jobs whose outputs are kept; the oldest go first.
-    pub jobs_max: usize,
+    pub(crate) jobs_max: usize,
     /// Milliseconds that outputs are kept after their job ended.
-    pub keep_ms: u64,
+    pub(crate) keep_ms: u64,
 }
 
 /// The store.
 #[derive(Debug)]
-pub struct Outputs {
+pub(crate) struct Outputs {
     root: PathBuf,
     quota: OutputQuota,
     /// By job, for those who look; a job's latest outputs only.
@@ -57,16 +57,16 @@ struct Kept {
 
 /// One output of a job that ended well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Output {
+pub(crate) struct Output {
     /// Its size.
-    pub bytes: u64,
+    pub(crate) bytes: u64,
     /// Its content's name, as the executor computed it.
-    pub digest: Sha256,
+    pub(crate) digest: Sha256,
 }
 
 /// Outputs of a job that runs. Dropping them removes the files.
 #[derive(Debug)]
-pub struct Pending {
+pub(crate) struct Pending {
     directory: PathBuf,
     number: u64,
     job: JobId,
@@ -101,9 +101,10 @@ impl Outputs {
     ///
     /// # Errors
     /// What the file system says.
-    pub fn open(root: &Path, quota: OutputQuota) -> io::Result<Self> {
+    pub(crate) fn open(root: &Path, quota: OutputQuota) -> io::Result<Self> {
         fs::create_dir_all(root)?;
-        let mut store = Self { root: root.to_owned(), quota, jobs: BTreeMap::new(), numbers_used: 0 };
+        let mut store =
+            Self { root: root.to_owned(), quota, jobs: BTreeMap::new(), numbers_used: 0 };
         let mut found = Vec::new();
         for entry in fs::read_dir(root)? {
             let path = entry?.path();
@@ -124,7 +125,12 @@ impl Outputs {
     ///
     /// # Errors
     /// `ENOSPC` when they cannot fit even into an empty store, `EIO` from the file system.
-    pub fn begin(&mut self, job: &JobId, owner: &Owner, files: &[(String, u64)]) -> Result<Pending, Refusal> {
+    pub(crate) fn begin(
+        &mut self,
+        job: &JobId,
+        owner: &Owner,
+        files: &[(String, u64)],
+    ) -> Result<Pending, Refusal> {
         let wanted: u64 = files.iter().map(|(_, bytes)| bytes).sum();
         let limit = self.quota.store_bytes_max;
         if wanted > limit {
@@ -152,7 +158,12 @@ impl Outputs {
     ///
     /// # Errors
     /// `EPROTO` when there is not one for each file, `EIO` from the file system.
-    pub fn publish(&mut self, mut pending: Pending, written: &[Output], ended_ms: UnixMs) -> Result<(), Refusal> {
+    pub(crate) fn publish(
+        &mut self,
+        mut pending: Pending,
+        written: &[Output],
+        ended_ms: UnixMs,
+    ) -> Result<(), Refusal> {
         if written.len() != pending.files.len() {
             let text = format!("{} hashes for {} outputs", written.len(), pending.files.len());
             return Err(Refusal::new(Errno::EPROTO, text));
@@ -160,7 +171,8 @@ impl Outputs {
         let names = pending.files.iter().map(|file| file.name.clone());
         let files: BTreeMap<_, _> = names.zip(written.iter().copied()).collect();
         let kept = Kept { number: pending.number, owner: pending.owner.clone(), ended_ms, files };
-        write_index(&pending.directory, &pending.job, &kept).map_err(|error| world(&pending.directory, &error))?;
+        write_index(&pending.directory, &pending.job, &kept)
+            .map_err(|error| world(&pending.directory, &error))?;
         pending.published = true;
         self.put(pending.job.clone(), kept);
         Ok(())
@@ -168,13 +180,13 @@ impl Outputs {
 
     /// One output, if it is one's own; the queen may see all.
     #[must_use]
-    pub fn find(&self, viewer: &Owner, job: &JobId, name: &str) -> Option<Output> {
+    pub(crate) fn find(&self, viewer: &Owner, job: &JobId, name: &str) -> Option<Output> {
         self.seen(viewer, job)?.files.get(name).copied()
     }
 
     /// Whether the name of this job is taken by outputs that one may not see.
     #[must_use]
-    pub fn is_anothers(&self, viewer: &Owner, job: &JobId) -> bool {
+    pub(crate) fn is_anothers(&self, viewer: &Owner, job: &JobId) -> bool {
         self.jobs.get(job).is_some_and(|kept| !kept.is_seen_by(viewer))
     }
 
@@ -182,26 +194,29 @@ impl Outputs {
     ///
     /// # Errors
     /// `ENOENT` when there is none of that name that one may see, `EIO` from the file system.
-    pub fn read(&self, viewer: &Owner, job: &JobId, name: &str) -> Result<File, Refusal> {
+    pub(crate) fn read(&self, viewer: &Owner, job: &JobId, name: &str) -> Result<File, Refusal> {
         let gone = || Refusal::new(Errno::ENOENT, format!("no output {name} of {job}"));
         let kept = self.seen(viewer, job).ok_or_else(gone)?;
-        let path = self.directory(kept.number).join(FILES).join(kept.files.get_key_value(name).ok_or_else(gone)?.0);
+        let path = self
+            .directory(kept.number)
+            .join(FILES)
+            .join(kept.files.get_key_value(name).ok_or_else(gone)?.0);
         File::open(&path).map_err(|error| world(&path, &error))
     }
 
     /// The jobs that have outputs one may see.
-    pub fn jobs(&self, viewer: &Owner) -> impl Iterator<Item = &JobId> {
+    pub(crate) fn jobs(&self, viewer: &Owner) -> impl Iterator<Item = &JobId> {
         self.jobs.iter().filter(move |(_, kept)| kept.is_seen_by(viewer)).map(|(job, _)| job)
     }
 
     /// The outputs of one job, in order of name; `None` when there is no such job that one may see.
     #[must_use]
-    pub fn files(&self, viewer: &Owner, job: &JobId) -> Option<&BTreeMap<String, Output>> {
+    pub(crate) fn files(&self, viewer: &Owner, job: &JobId) -> Option<&BTreeMap<String, Output>> {
         Some(&self.seen(viewer, job)?.files)
     }
 
     /// Removes what is older than it is kept.
-    pub fn expire(&mut self, now: UnixMs) {
+    pub(crate) fn expire(&mut self, now: UnixMs) {
         let keep_ms = self.quota.keep_ms;
         let old: Vec<JobId> = self
             .jobs
@@ -216,7 +231,7 @@ impl Outputs {
 
     /// Bytes of all outputs shown.
     #[must_use]
-    pub fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         self.jobs.values().map(Kept::bytes).sum()
     }
 
@@ -238,8 +253,11 @@ impl Outputs {
     }
 
     fn make_room(&mut self, bytes: u64) {
-        while self.jobs.len() >= self.quota.jobs_max || self.bytes() + bytes > self.quota.store_bytes_max {
-            let oldest = self.jobs.iter().min_by_key(|(_, kept)| kept.number).map(|(job, _)| job.clone());
+        while self.jobs.len() >= self.quota.jobs_max
+            || self.bytes() + bytes > self.quota.store_bytes_max
+        {
+            let oldest =
+                self.jobs.iter().min_by_key(|(_, kept)| kept.number).map(|(job, _)| job.clone());
             let Some(oldest) = oldest else { return };
             self.forget(&oldest);
         }
@@ -262,7 +280,7 @@ impl Kept {
 
 impl Pending {
     /// The files, in the order they were asked for, for the executor to write.
-    pub fn files(&self) -> impl Iterator<Item = &File> {
+    pub(crate) fn files(&self) -> impl Iterator<Item = &File> {
         self.files.iter().map(|file| &file.file)
     }
 
@@ -299,9 +317,18 @@ fn read_index(directory: &Path) -> Option<(u64, JobId, Kept)> {
     let files = index
         .files
         .into_iter()
-        .map(|file| Some((file.name, Output { bytes: file.bytes, digest: Sha256::of_hex(&file.sha256).ok()? })))
+        .map(|file| {
+            Some((
+                file.name,
+                Output { bytes: file.bytes, digest: Sha256::of_hex(&file.sha256).ok()? },
+            ))
+        })
         .collect::<Option<_>>()?;
-    Some((number, index.job.parse().ok()?, Kept { number, owner, ended_ms: UnixMs(index.ended_ms), files }))
+    Some((
+        number,
+        index.job.parse().ok()?,
+        Kept { number, owner, ended_ms: UnixMs(index.ended_ms), files },
+    ))
 }
 
 fn write_index(directory: &Path, job: &JobId, kept: &Kept) -> io::Result<()> {
@@ -358,8 +385,10 @@ mod tests {
         }
 
         fn run(&mut self, id: &str, owner: &Owner, bytes: &[u8], ended_ms: u64) {
-            let pending =
-                self.store.begin(&job(id), owner, &[("result".to_owned(), bytes.len() as u64)]).unwrap();
+            let pending = self
+                .store
+                .begin(&job(id), owner, &[("result".to_owned(), bytes.len() as u64)])
+                .unwrap();
             pending.files().next().unwrap().write_all(bytes).unwrap();
             let written = Output { bytes: bytes.len() as u64, digest: sha256_of(bytes) };
             self.store.publish(pending, &[written], UnixMs(ended_ms)).unwrap();
@@ -388,7 +417,8 @@ mod tests {
     #[test]
     fn outputs_are_seen_when_the_job_is_ok_and_after_a_restart() {
         let mut world = World::new();
-        let pending = world.store.begin(&job("j"), &worker("w"), &[("result".to_owned(), 3)]).unwrap();
+        let pending =
+            world.store.begin(&job("j"), &worker("w"), &[("result".to_owned(), 3)]).unwrap();
         assert_eq!(world.content(&worker("w"), "j").unwrap_err().errno, Errno::ENOENT);
         drop(pending);
         world.run("j", &worker("w"), b"abc", 1);
@@ -402,7 +432,8 @@ mod tests {
     #[test]
     fn outputs_of_a_job_that_did_not_end_well_leave_nothing() {
         let mut world = World::new();
-        let pending = world.store.begin(&job("j"), &worker("w"), &[("result".to_owned(), 3)]).unwrap();
+        let pending =
+            world.store.begin(&job("j"), &worker("w"), &[("result".to_owned(), 3)]).unwrap();
         std::mem::forget(pending); // as kill -9 would
         assert_eq!(world.reopened().directories(), 0);
     }
@@ -428,7 +459,10 @@ mod tests {
         for (id, ended_ms) in [("c", 3), ("d", 4), ("e", 5)] {
             world.run(id, &worker("w"), b"x", ended_ms);
         }
-        assert_eq!(world.store.jobs(&Owner::Shared).collect::<Vec<_>>(), [&job("c"), &job("d"), &job("e")]);
+        assert_eq!(
+            world.store.jobs(&Owner::Shared).collect::<Vec<_>>(),
+            [&job("c"), &job("d"), &job("e")]
+        );
         world.store.expire(UnixMs(1004));
         assert_eq!(world.store.jobs(&Owner::Shared).collect::<Vec<_>>(), [&job("d"), &job("e")]);
         assert_eq!(world.directories(), 2);
@@ -437,7 +471,8 @@ mod tests {
     #[test]
     fn outputs_that_can_never_fit_are_refused() {
         let mut world = World::new();
-        let refusal = world.store.begin(&job("j"), &worker("w"), &[("result".to_owned(), 101)]).unwrap_err();
+        let refusal =
+            world.store.begin(&job("j"), &worker("w"), &[("result".to_owned(), 101)]).unwrap_err();
         let text = "outputs of j take 101 bytes, the store keeps 100";
         assert_eq!(refusal, Refusal::new(Errno::ENOSPC, text));
     }
@@ -447,6 +482,9 @@ mod tests {
         let mut world = World::new();
         world.run("j", &worker("w"), b"old", 1);
         world.run("j", &worker("w"), b"new", 2);
-        assert_eq!((world.content(&worker("w"), "j").unwrap().as_str(), world.directories()), ("new", 1));
+        assert_eq!(
+            (world.content(&worker("w"), "j").unwrap().as_str(), world.directories()),
+            ("new", 1)
+        );
     }
 }

@@ -11,7 +11,7 @@ use rustix::fs::FlockOperation;
 
 /// A state directory that this process holds. Dropping it lets another daemon have it.
 #[derive(Debug)]
-pub struct StateDir {
+pub(crate) struct StateDir {
     path: PathBuf,
     _lock: File,
 }
@@ -36,7 +36,9 @@ pub enum StateDirError {
         mode: u32,
     },
     /// Another daemon runs on it.
-    #[error("state directory {path} is in use by another gpu-bridge-host; stop that one or use another --state-dir")]
+    #[error(
+        "state directory {path} is in use by another gpu-bridge-host; stop that one or use another --state-dir"
+    )]
     Busy {
         /// Which.
         path: PathBuf,
@@ -48,7 +50,7 @@ impl StateDir {
     ///
     /// # Errors
     /// When others may read it, when another daemon has it, or what the file system says.
-    pub fn open(path: &Path) -> Result<Self, StateDirError> {
+    pub(crate) fn open(path: &Path) -> Result<Self, StateDirError> {
         let world = |error| StateDirError::World { path: path.to_owned(), error };
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(world)?;
         let mode = fs::metadata(path).map_err(world)?.mode() & 0o7777;
@@ -61,16 +63,18 @@ impl StateDir {
             .truncate(false)
             .open(path.join("lock"))
             .map_err(world)?;
-        rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|errno| match errno {
-            rustix::io::Errno::WOULDBLOCK => StateDirError::Busy { path: path.to_owned() },
-            other => world(other.into()),
+        rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|errno| {
+            match errno {
+                rustix::io::Errno::WOULDBLOCK => StateDirError::Busy { path: path.to_owned() },
+                other => world(other.into()),
+            }
         })?;
         Ok(Self { path: path.to_owned(), _lock: lock })
     }
 
     /// Where it is.
     #[must_use]
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 }
@@ -96,7 +100,10 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         fs::set_permissions(parent.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let text = StateDir::open(parent.path()).unwrap_err().to_string();
-        assert!(text.ends_with(&format!("has mode 0755, wanted 0700; try: chmod 700 {}", parent.path().display())));
+        assert!(text.ends_with(&format!(
+            "has mode 0755, wanted 0700; try: chmod 700 {}",
+            parent.path().display()
+        )));
     }
 
     /// Proves BR-2.
@@ -105,7 +112,12 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("state");
         let first = StateDir::open(&path).unwrap();
-        assert!(StateDir::open(&path).unwrap_err().to_string().contains("is in use by another gpu-bridge-host"));
+        assert!(
+            StateDir::open(&path)
+                .unwrap_err()
+                .to_string()
+                .contains("is in use by another gpu-bridge-host")
+        );
         drop(first);
         StateDir::open(&path).unwrap();
     }

@@ -1,0 +1,303 @@
+//! The bridge as a whole, to be started and stopped: in its own program, or inside another.
+//!
+//! ```text
+//!   Bridge::start ─▶ state directory, GPUs, stores
+//!        │                                    ┌──────── one lock ────────┐
+//!        ├─▶ Hive ── 9P connections ────────▶ │ namespace ⇄ Publisher    │
+//!        ├─▶ Watch (thread) ── executors ───▶ │              └ Dispatcher│ ⇄ Broker
+//!        ├─▶ Sampler (task) ── counters ────▶ └──────────────────────────┘
+//!        └─▶ BridgeHandle ─▶ drain ─▶ stop
+//! ```
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use bridge_host_broker::Broker;
+use bridge_host_gpu::GpuError;
+use ninedoor::Server;
+use ninedoor_abi::Refusal;
+use ninedoor_host::{Clock, Hive, Keeper, KeeperError};
+use secure9p_tokio::{BindRefused, Dialer, ListenOptions, Listener, Uri, serve, tls::TlsRefused};
+use tokio::{sync::oneshot, task::JoinHandle as Task};
+
+use crate::{
+    backend::Backend,
+    config::{Config, ConfigRefused},
+    dispatcher::{Dispatcher, Parts},
+    executor::protocol::Report,
+    fleet::{ExecutorId, ExecutorProgram, ExitNote, Pidfd, Warden, Watch, WatchHandle},
+    inventory::Inventory,
+    publisher::Publisher,
+    sampler,
+    store::{Artefacts, Outputs, StateDir, StateDirError},
+};
+
+/// How often drain looks whether the last job has ended.
+const DRAIN_LOOK: Duration = Duration::from_millis(20);
+
+/// Why a bridge does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartRefused {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigRefused),
+    /// The state directory cannot be used.
+    #[error(transparent)]
+    StateDir(#[from] StateDirError),
+    /// The secrets cannot be used.
+    #[error(transparent)]
+    Keeper(#[from] KeeperError),
+    /// There are no GPUs to serve.
+    #[error("{0}; --backend soft needs no hardware")]
+    Gpu(#[from] GpuError),
+    /// A store cannot be opened.
+    #[error("open the {what} store: {error}")]
+    Store {
+        /// Which.
+        what: &'static str,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// Executors cannot be watched.
+    #[error("watch executors: {0}")]
+    Watch(io::Error),
+    /// Nothing can be listened on.
+    #[error(transparent)]
+    Bind(#[from] BindRefused),
+    /// The certificates cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsRefused),
+    /// The parts do not fit together: our fault.
+    #[error("internal: {0}")]
+    Internal(Refusal),
+}
+
+/// The namespace of a bridge.
+pub(crate) type BridgeHive = Hive<Publisher>;
+
+/// Starts bridges.
+#[derive(Debug)]
+pub struct Bridge;
+
+/// A bridge that runs. Dropping it stops it without waiting for its jobs.
+#[derive(Debug)]
+pub struct BridgeHandle {
+    hive: BridgeHive,
+    uris: Vec<Uri>,
+    dialer: Option<Dialer>,
+    backend: Backend,
+    note: Option<String>,
+    bell: WatchHandle,
+    ending: Arc<AtomicBool>,
+    watch: Option<JoinHandle<()>>,
+    close: Option<oneshot::Sender<()>>,
+    serving: Option<Task<()>>,
+    timers: Vec<Task<()>>,
+    /// Held until everything else is gone.
+    _state: StateDir,
+}
+
+impl Bridge {
+    /// Starts a bridge in the runtime of the caller.
+    ///
+    /// # Errors
+    /// What is in the way; nothing runs then.
+    pub async fn start(config: Config) -> Result<BridgeHandle, StartRefused> {
+        config.check()?;
+        let state = StateDir::open(&config.state_dir)?;
+        let inventory = Inventory::take(config.backend)?;
+        let clock = Clock::system();
+        let program = ExecutorProgram {
+            path: config.executors.program(),
+            backend: inventory.backend,
+            stderr: config.executors.stderr,
+        };
+        let (watch, bell, fleet) =
+            Watch::new(program, config.executors.spares, config.executors.max)
+                .map_err(StartRefused::Watch)?;
+        let parts = Parts {
+            broker: Broker::new(config.leases.policy()),
+            fleet,
+            bell: bell.clone(),
+            artefacts: artefacts(&config)?,
+            outputs: outputs(&config)?,
+            keeper: Keeper::open(&config.state_dir)?,
+        };
+        let hive = build_hive(&config, parts, &inventory, clock)?;
+        let (listeners, dialer) = listeners(&config).await?;
+
+        let ending = Arc::new(AtomicBool::new(false));
+        let ends = Arc::clone(&ending);
+        let watch = watch
+            .start(HiveWarden(hive.clone()), move || ends.load(Ordering::Acquire))
+            .map_err(StartRefused::Watch)?;
+        let timers = vec![
+            tokio::spawn(hive.clone().keep_time()),
+            tokio::spawn(sampler::keep_sampling(hive.clone(), inventory.discovery, inventory.gpus)),
+        ];
+        let uris = listeners.iter().map(|listener| listener.uri().clone()).collect();
+        let (close, closed) = oneshot::channel::<()>();
+        let limits = config.sessions.transport_limits();
+        let serving = tokio::spawn(serve(listeners, Arc::new(hive.clone()), limits, async {
+            let _ = closed.await; // dropped or sent: both mean the end
+        }));
+        Ok(BridgeHandle {
+            hive,
+            uris,
+            dialer,
+            backend: inventory.backend,
+            note: inventory.note,
+            bell,
+            ending,
+            watch: Some(watch),
+            close: Some(close),
+            serving: Some(serving),
+            timers,
+            _state: state,
+        })
+    }
+}
+
+impl BridgeHandle {
+    /// Where it listens, with the ports that were bound.
+    #[must_use]
+    pub fn uris(&self) -> &[Uri] {
+        &self.uris
+    }
+
+    /// Dials it from inside this process, where `embedded:` is among its listeners.
+    #[must_use]
+    pub const fn dialer(&self) -> Option<&Dialer> {
+        self.dialer.as_ref()
+    }
+
+    /// Which GPUs it serves.
+    #[must_use]
+    pub const fn backend(&self) -> Backend {
+        self.backend
+    }
+
+    /// Why it serves the software GPU where nobody asked for it.
+    #[must_use]
+    pub fn note(&self) -> Option<&str> {
+        self.note.as_deref()
+    }
+
+    /// Takes over what other programs have changed in the state directory: revoked tickets, rotated secrets.
+    pub fn look_for_changes(&self) {
+        self.hive.look_for_changes();
+    }
+
+    /// Grants and accepts nothing more, and waits for the last job to end.
+    pub async fn drain(&self) {
+        self.hive.with(|_, publisher, now| publisher.dispatcher.drain(now));
+        while !self.hive.with(|_, publisher, _| publisher.dispatcher.is_idle()) {
+            tokio::time::sleep(DRAIN_LOOK).await;
+        }
+    }
+
+    /// Closes every connection once it has its answers, and ends every executor.
+    pub async fn stop(mut self) {
+        self.close.take();
+        if let Some(serving) = self.serving.take() {
+            let _ = serving.await; // a panic in there was reported where it happened
+        }
+        self.end_executors();
+    }
+
+    fn end_executors(&mut self) {
+        self.ending.store(true, Ordering::Release);
+        self.hive.with(|_, publisher, _| publisher.dispatcher.fleet.kill_all());
+        self.bell.wake();
+        for timer in self.timers.drain(..) {
+            timer.abort();
+        }
+        if let Some(watch) = self.watch.take() {
+            let _ = watch.join(); // as above
+        }
+    }
+}
+
+impl Drop for BridgeHandle {
+    fn drop(&mut self) {
+        if let Some(serving) = self.serving.take() {
+            serving.abort();
+        }
+        self.end_executors();
+    }
+}
+
+fn artefacts(config: &Config) -> Result<Artefacts, StartRefused> {
+    Artefacts::open(&config.state_dir.join("artefacts"), config.artefacts.quota())
+        .map_err(|error| StartRefused::Store { what: "artefact", error })
+}
+
+fn outputs(config: &Config) -> Result<Outputs, StartRefused> {
+    Outputs::open(&config.state_dir.join("outputs"), config.outputs.quota())
+        .map_err(|error| StartRefused::Store { what: "output", error })
+}
+
+fn build_hive(
+    config: &Config,
+    parts: Parts,
+    inventory: &Inventory,
+    clock: Clock,
+) -> Result<BridgeHive, StartRefused> {
+    let now = clock.now();
+    let keeper = Keeper::open(&config.state_dir)?;
+    let mut settings =
+        ninedoor::Config::bridge(&config.name, env!("CARGO_PKG_VERSION"), keeper.secrets()?);
+    settings.session = config.sessions.session_limits();
+    keeper.fill(&mut settings)?;
+    let mut server = Server::new(settings, now);
+    let mut dispatcher = Dispatcher::new(parts);
+    for (id, info) in &inventory.gpus {
+        dispatcher.add_gpu(id.clone(), info.clone(), now).map_err(StartRefused::Internal)?;
+    }
+    let mut publisher = Publisher::new(dispatcher, now);
+    publisher.mount(&mut server).map_err(StartRefused::Internal)?;
+    Ok(Hive::new(server, publisher, clock, Some(keeper)))
+}
+
+async fn listeners(config: &Config) -> Result<(Vec<Listener>, Option<Dialer>), StartRefused> {
+    let options = ListenOptions {
+        tls: config.tls.as_ref().map(crate::config::TlsSettings::load).transpose()?,
+        allow_plaintext: config.insecure_plaintext,
+    };
+    let mut listeners = Vec::new();
+    let mut dialer = None;
+    for uri in &config.listen {
+        if *uri == Uri::Embedded {
+            let (listener, dials) = Listener::embedded();
+            listeners.push(listener);
+            dialer = Some(dials);
+        } else {
+            listeners.push(Listener::bind(uri, &options).await?);
+        }
+    }
+    Ok((listeners, dialer))
+}
+
+/// Tells the dispatcher, under the hive's lock, what the watch has seen.
+struct HiveWarden(BridgeHive);
+
+impl Warden for HiveWarden {
+    fn born(&self, id: ExecutorId, pidfd: Pidfd) {
+        self.0.with(|_, publisher, _| publisher.dispatcher.executor_born(id, pidfd));
+    }
+
+    fn reported(&self, id: ExecutorId, report: Report) {
+        self.0.with(|_, publisher, now| publisher.dispatcher.executor_reported(id, report, now));
+    }
+
+    fn exited(&self, id: ExecutorId, note: &ExitNote) {
+        self.0.with(|_, publisher, now| publisher.dispatcher.executor_exited(id, note, now));
+    }
+}
