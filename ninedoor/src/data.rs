@@ -18,7 +18,7 @@ use crate::{
     connection::Connection,
     errand::{Dispatch, Then, Turn},
     fid::{At, FidKey, Here, Open},
-    limits::RECORD_BYTES_MAX,
+    limits::{LOG_LINE_BYTES_MAX, RECORD_BYTES_MAX},
     mount::Hook,
     place::Side,
     server::Server,
@@ -82,7 +82,7 @@ impl Server {
             (Open::Control(open), At::Local(node)) => {
                 self.log_at(*node, |log| open.log.read(log, offset, count as usize))?
             }
-            (Open::Mounted, At::Mounted(mounted)) => {
+            (Open::Mounted { .. }, At::Mounted(mounted)) => {
                 let request =
                     Request::Read { node: mounted.node.ok_or(Errno::EIO)?, offset, count };
                 let then = Then::Data { note: None };
@@ -151,7 +151,8 @@ impl Server {
                 let count = u32::try_from(data.len()).map_err(|_| Errno::EINVAL)?;
                 Ok(Turn::Reply(Reply::Write { count }))
             }
-            (Open::Mounted, At::Mounted(mounted)) => {
+            (Open::Mounted { unfinished }, At::Mounted(mounted)) => {
+                *unfinished = fid.here.place.is_audited() && !data.ends_with(b"\n");
                 let (hook, node) = (mounted.hook, mounted.node.ok_or(Errno::EIO)?);
                 let note = fid.here.place.is_audited().then(|| self.note(&fid.here, &data));
                 let request = Request::Write { node, offset, data };
@@ -168,7 +169,8 @@ impl Server {
             path.push('/');
             path.push_str(&name);
         }
-        let order = (!path.ends_with("/job")).then(|| data.to_vec());
+        let shown = data.get(..data.len().min(LOG_LINE_BYTES_MAX)).unwrap_or_default();
+        let order = (!path.ends_with("/job")).then(|| shown.to_vec());
         Note { path, bytes: data.len(), order }
     }
 

@@ -77,8 +77,8 @@ pub(crate) enum Open {
     Control(Box<ControlFid>),
     /// Telemetry being written, or read.
     Telemetry(Box<TelemetryFid>),
-    /// Open at the provider.
-    Mounted,
+    /// Open behind its mount; whether an order to a GPU has been begun there and has no newline yet.
+    Mounted { unfinished: bool },
     /// The server closed it: its ticket or its lease is over.
     Closed,
 }

@@ -188,6 +188,18 @@ impl Server {
         }
     }
 
+    /// As [`Self::release`], for a node with an unfinished order: it must not be taken for a finished one.
+    pub(crate) fn abandon(&mut self, hook: Hook, node: ProviderNode) {
+        match hook.backend {
+            Backend::Provider => self.released.push_back(node),
+            Backend::Remote(upstream) => {
+                if let Some(upstream) = self.upstream_mut(upstream) {
+                    upstream.abandon(node);
+                }
+            }
+        }
+    }
+
     /// The next node that a provider may forget.
     pub fn poll_released(&mut self) -> Option<ProviderNode> {
         self.released.pop_front()

@@ -106,7 +106,7 @@ impl Server {
         if let Some(before) = before.filter(|before| *before != node) {
             self.release(hook, before);
         }
-        settle(connection, fid, Open::Mounted);
+        settle(connection, fid, Open::Mounted { unfinished: false });
         Ok(Turn::Reply(Reply::Open { node: fid, qid, iounit }))
     }
 
@@ -307,7 +307,7 @@ impl Server {
             found.here =
                 Here { at: At::Mounted(Mounted { hook, node: Some(node), trail }), place, rights };
         }
-        settle(connection, fid, Open::Mounted);
+        settle(connection, fid, Open::Mounted { unfinished: false });
         Ok(Turn::Reply(Reply::Create { node: fid, qid, iounit }))
     }
 
@@ -329,7 +329,7 @@ impl Server {
                 let record = telemetry.record.finish();
                 self.telemetry_at_clunk(attachment, &fid.here, record).map(|()| done())
             }
-            Open::Mounted if self.is_live(attachment) => match fid.take_held() {
+            Open::Mounted { .. } if self.is_live(attachment) => match fid.take_held() {
                 [Some((hook, node)), _] => {
                     let request = Request::Clunk { node };
                     Ok(Turn::Errand(Dispatch { hook, attachment, request, then: Then::Relay }))

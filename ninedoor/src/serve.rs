@@ -242,8 +242,13 @@ impl Server {
     /// A fid is gone: its nodes go back where they came from, and its attach has one fid less.
     pub(crate) fn release_fid(&mut self, connection: &mut Connection, mut fid: Fid) {
         self.fids -= 1;
+        let unfinished = matches!(fid.open, Open::Mounted { unfinished: true });
         for (hook, node) in fid.take_held().into_iter().flatten() {
-            self.release(hook, node);
+            if unfinished {
+                self.abandon(hook, node);
+            } else {
+                self.release(hook, node);
+            }
         }
         self.let_go(Some(connection), fid.attachment);
     }

@@ -23,7 +23,7 @@ use alloc::{
     vec::Vec,
 };
 
-use ninedoor_abi::{MonoUs, StatusLine, Subject, Ticket, TicketId};
+use ninedoor_abi::{Identity, MonoUs, StatusLine, Subject, Ticket, TicketId};
 use secure9p::{
     CallId, ClientLimits, ClientSession, Errno, Fid, Msize, NumericUname, Rmessage, Tmessage,
     server::{Reply, Request},
@@ -101,7 +101,7 @@ struct Link {
     users: BTreeMap<User, Presence>,
     dialogues: BTreeMap<DialogueId, Dialogue>,
     backlog: VecDeque<Forward>,
-    clunks: VecDeque<Fid>,
+    clunks: VecDeque<(Fid, Farewell)>,
     /// Since when the server owes us something and says nothing.
     silent_since: Option<MonoUs>,
 }
@@ -130,6 +130,15 @@ enum Standing {
     Attaching,
     Walking { left: usize },
     Ready,
+}
+
+/// How we let go of a fid over there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Farewell {
+    /// With Tclunk, which carries out an order that has no newline yet.
+    Clunk,
+    /// With Tremove: a control file is not removed by it, but the fid and what was begun with it are gone.
+    Remove,
 }
 
 /// What a call was made for.
@@ -270,7 +279,7 @@ impl Upstream {
         self.mounts.remove(&mount);
         let Some(link) = &mut self.link else { return };
         let roots = link.users.values_mut().filter_map(|presence| presence.mounts.remove(&mount));
-        link.clunks.extend(roots.filter_map(Result::ok));
+        link.clunks.extend(roots.filter_map(Result::ok).map(|fid| (fid, Farewell::Clunk)));
         self.work_off_backlog();
     }
 
@@ -302,9 +311,12 @@ impl Upstream {
             // Its number is free again when the answer comes, or now if none is to come.
             Standing::WantsTicket => link.session.forget_fid(presence.root),
             Standing::Attaching => {}
-            Standing::Walking { .. } | Standing::Ready => link.clunks.push_back(presence.root),
+            Standing::Walking { .. } | Standing::Ready => {
+                link.clunks.push_back((presence.root, Farewell::Clunk))
+            }
         }
-        link.clunks.extend(presence.mounts.into_values().filter_map(Result::ok));
+        let roots = presence.mounts.into_values().filter_map(Result::ok);
+        link.clunks.extend(roots.map(|fid| (fid, Farewell::Clunk)));
         let waiting = presence
             .waiting
             .into_iter()
@@ -318,7 +330,7 @@ impl Upstream {
 
     fn attach(&mut self, user: &User) {
         let (uname, aname) = match user {
-            User::Queen => ("queen".to_string(), self.ticket.clone()),
+            User::Queen => (self.uname(), self.ticket.clone()),
             User::Worker(subject) => match self.tickets.get(subject) {
                 Some(ticket) => (format!("worker-gpu:{subject}"), ticket.clone()),
                 None => return self.reports.push_back(Report::WantsTicket(subject.clone())),
@@ -337,6 +349,13 @@ impl Upstream {
         if !self.call(message, Call::Attach { user: user.clone(), root }) {
             self.part_with(user, Errno::EAGAIN);
         }
+    }
+
+    /// Whom our own ticket is for: a queen, or somebody who may do less.
+    fn uname(&self) -> String {
+        let ticket = Ticket::parse(&self.ticket).ok();
+        let identity = ticket.and_then(|ticket| ticket.alleged_identity());
+        identity.unwrap_or(Identity::QUEEN).to_string()
     }
 
     /// Walks to every mount that the user has not walked to yet; with none left the user is ready.
@@ -376,8 +395,16 @@ impl Upstream {
         let waiting = core::mem::take(&mut presence.waiting);
         if *user == User::Queen {
             self.reports.push_back(Report::Up);
+            self.attach_the_waiting();
         }
         waiting.into_iter().for_each(|forward| self.send(forward));
+    }
+
+    fn attach_the_waiting(&mut self) {
+        let users = self.link.iter().flat_map(|link| &link.users);
+        let waiting = users.filter(|(_, presence)| presence.standing == Standing::WantsTicket);
+        let waiting: Vec<User> = waiting.map(|(user, _)| user.clone()).collect();
+        waiting.iter().for_each(|user| self.attach(user));
     }
 
     // Errands.
@@ -397,7 +424,8 @@ impl Upstream {
                 return self.fail(errand, Errno::EMFILE);
             };
             link.users.insert(user.clone(), Presence::new(root, Standing::WantsTicket));
-            if link.session.negotiated().is_some() {
+            // Before the queen is there nobody could ask for the ticket; then it is done for all who wait.
+            if self.is_up() {
                 self.attach(user);
             }
         }
@@ -425,7 +453,16 @@ impl Upstream {
     pub(crate) fn release(&mut self, node: ProviderNode) {
         let epoch = self.epoch;
         if let (Some(link), Ok(fid)) = (&mut self.link, translate::fid_of(node, epoch)) {
-            link.clunks.push_back(fid);
+            link.clunks.push_back((fid, Farewell::Clunk));
+        }
+        self.work_off_backlog();
+    }
+
+    /// As [`Self::release`], when an order was begun on it.
+    pub(crate) fn abandon(&mut self, node: ProviderNode) {
+        let epoch = self.epoch;
+        if let (Some(link), Ok(fid)) = (&mut self.link, translate::fid_of(node, epoch)) {
+            link.clunks.push_back((fid, Farewell::Remove));
         }
         self.work_off_backlog();
     }
@@ -482,8 +519,12 @@ impl Upstream {
             && link.calls.len() < UPSTREAM_CALLS_MAX
             && link.session.negotiated().is_some()
         {
-            if let Some(fid) = link.clunks.front().copied() {
-                if !self.call(Tmessage::Clunk { fid }, Call::Clunk(fid)) {
+            if let Some((fid, farewell)) = link.clunks.front().copied() {
+                let message = match farewell {
+                    Farewell::Clunk => Tmessage::Clunk { fid },
+                    Farewell::Remove => Tmessage::Remove { fid },
+                };
+                if !self.call(message, Call::Clunk(fid)) {
                     return;
                 }
                 if let Some(link) = &mut self.link {
@@ -523,7 +564,7 @@ impl Upstream {
         let Some(link) = &mut self.link else { return };
         match reply {
             Ok(_) if is_wanted => self.walk_to_mounts(user),
-            Ok(_) => link.clunks.push_back(root), // dismissed meanwhile
+            Ok(_) => link.clunks.push_back((root, Farewell::Clunk)), // dismissed meanwhile
             Err(errno) => {
                 link.session.forget_fid(root);
                 if is_wanted {
@@ -565,7 +606,7 @@ impl Upstream {
             link.session.forget_fid(fid);
         }
         let Some(presence) = link.users.get_mut(user) else {
-            return link.clunks.extend(found.ok());
+            return link.clunks.extend(found.ok().map(|fid| (fid, Farewell::Clunk)));
         };
         presence.mounts.insert(mount, found);
         if let Standing::Walking { left } = &mut presence.standing {

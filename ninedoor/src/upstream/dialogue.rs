@@ -16,7 +16,7 @@ use alloc::{
 use ninedoor_abi::{Errno as AbiErrno, Refusal, StatusLine, ctl::Outcome};
 use secure9p::{Errno, Fid, OpenFlags, Rmessage, Tmessage};
 
-use super::{Call, DialogueId, Report, Said, Upstream, User};
+use super::{Call, DialogueId, Farewell, Report, Said, Upstream, User};
 
 /// More than any status line has.
 const STATUS_BYTES_MAX: u32 = 16 * 1024;
@@ -192,7 +192,7 @@ impl Upstream {
         if walking && refusal.is_some() {
             link.session.forget_fid(dialogue.fid);
         } else {
-            link.clunks.push_back(dialogue.fid);
+            link.clunks.push_back((dialogue.fid, Farewell::Clunk));
         }
         self.reports.push_back(Report::Said(id, Said { statuses: dialogue.statuses, refusal }));
     }

@@ -128,6 +128,11 @@ impl Gpus {
                 attributes: Attributes::synthetic(self.qid(root, node)?, 0o100_666),
             }),
             Request::Clunk { node } => {
+                let unfinished =
+                    self.handles.get_mut(&node.0).and_then(|handle| handle.record.finish());
+                if let (Some(line), [_, gpu, _]) = (unfinished, self.path(root, node)?.as_slice()) {
+                    self.order(node, gpu, &String::from_utf8_lossy(&line), now)?;
+                }
                 self.released(node);
                 Ok(Reply::Done)
             }

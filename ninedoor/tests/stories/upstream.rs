@@ -176,3 +176,56 @@ fn a_bridge_that_refuses_our_ticket_is_hung_up_on_with_the_reason() {
     }));
     assert!(!world.server.upstream_is_up(upstream));
 }
+
+/// Proves NS-29.
+#[test]
+fn a_worker_who_asks_while_the_bridge_is_being_greeted_waits_and_is_answered() {
+    let mut world = World::hive_on_bridge();
+    let worker = world.worker("worker-9", &["GPU-1"]);
+    lose(&mut world);
+    world.bridge_moves = false;
+    dial(&mut world);
+    let newfid = world.new_fid(worker.line);
+    let wname = ["gpu", "GPU-1"].map(ToString::to_string).to_vec();
+    let walk = world.send(worker.line, Tmessage::Walk { fid: worker.root, newfid, wname });
+    assert_eq!(world.answer(worker.line, walk), None);
+    world.bridge_moves = true;
+    world.run();
+    assert!(
+        matches!(world.answer(worker.line, walk), Some(Ok(Rmessage::Walk { wqid })) if wqid.len() == 2)
+    );
+}
+
+/// Proves NS-13.
+#[test]
+fn an_order_to_a_gpu_begun_by_a_peer_that_is_gone_is_not_carried_out_over_there() {
+    let mut world = World::hive_on_bridge();
+    let worker = world.worker("worker-9", &["GPU-0"]);
+    let ctl = world.open(worker, "/gpu/GPU-0/ctl", OpenFlags::WRONLY).unwrap();
+    world.write_to(ctl, "REVOKE lease-1").unwrap();
+    world.clunk(ctl).unwrap();
+    let ctl = world.open(worker, "/gpu/GPU-0/ctl", OpenFlags::WRONLY).unwrap();
+    world.write_to(ctl, "REVOKE lease-2").unwrap();
+    world.hang_up(worker.line);
+    let gpus = &world.bridge.as_ref().unwrap().1.gpus;
+    let revoked: Vec<_> = gpus.orders.iter().filter(|order| order.contains("REVOKE")).collect();
+    assert_eq!(revoked, ["GPU-0 REVOKE lease-1"]);
+    assert_eq!(gpus.handles(), 0);
+}
+
+#[test]
+fn an_observers_ticket_for_a_bridge_shows_what_an_observer_sees() {
+    let mut world = World::hive();
+    let ticket = world
+        .claims(ninedoor_abi::Role::Observer, "hive")
+        .mint(&crate::gpus::secret(ninedoor_abi::Role::Observer));
+    let upstream = world.server.add_upstream("gpu-bridge", &ticket.unwrap().expose()).unwrap();
+    world.server.mount_remote(upstream, &crate::world::path("/gpu")).unwrap();
+    let mut bridge = World::bridge();
+    let line = bridge.redial();
+    world.bridge = Some((upstream, Box::new(bridge), line));
+    world.server.upstream_connected(upstream, world.now);
+    world.run();
+    let queen = world.queen();
+    assert_eq!(world.ls(queen, "/gpu/GPU-0").unwrap(), ["info", "lease", "stats"]);
+}
