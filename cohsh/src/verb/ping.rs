@@ -25,17 +25,9 @@ impl Ping {
         times.sort_unstable();
         let [least, median, most] =
             [times[0], times[times.len() / 2], times[times.len() - 1]].map(micros);
-        shell.screen.line(
-            &format!(
-                "{} answered {} times: least {}, median {}, most {}",
-                hive.address(),
-                self.count,
-                shown_us(least),
-                shown_us(median),
-                shown_us(most)
-            ),
-            None,
-        )?;
+        let [least_shown, median_shown, most_shown] = [least, median, most].map(shown_us);
+        let shown = format!("least {least_shown}, median {median_shown}, most {most_shown}");
+        shell.screen.line(&format!("{}: {shown}", hive.address()), None)?;
         Ok(Done::plain().with("count", self.count).with("median_us", median))
     }
 }
