@@ -45,7 +45,7 @@ impl Hive {
             (directory.path().join("bridge"), directory.path().join("ninedoor"));
         let bridge = start_bridge(backend, &bridge_state);
         let bridge_ticket = directory.path().join("bridge.ticket");
-        mint("ninedoor", &bridge_state, &["--role", "queen"], &bridge_ticket);
+        mint("gpu-bridge-host", &bridge_state, &["--role", "queen"], &bridge_ticket);
 
         let mut ninedoor = command("ninedoor");
         ninedoor
