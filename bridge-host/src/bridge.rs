@@ -25,7 +25,7 @@ use ninedoor::Server;
 use ninedoor_abi::Refusal;
 use ninedoor_host::{Clock, Hive, Keeper, KeeperError};
 use secure9p_tokio::{BindRefused, Dialer, ListenOptions, Listener, Uri, serve, tls::TlsRefused};
-use tokio::{sync::oneshot, task::JoinHandle as Task};
+use tokio::{sync::oneshot, task::JoinHandle as Task, time::interval};
 
 use crate::{
     backend::Backend,
@@ -41,6 +41,9 @@ use crate::{
 
 /// How often drain looks whether the last job has ended.
 const DRAIN_LOOK: Duration = Duration::from_millis(20);
+
+/// How often the state directory is looked at for what other programs have changed.
+const CHANGES_LOOK: Duration = Duration::from_secs(1);
 
 /// Why a bridge does not start.
 #[derive(Debug, thiserror::Error)]
@@ -140,6 +143,7 @@ impl Bridge {
             .map_err(StartRefused::Watch)?;
         let timers = vec![
             tokio::spawn(hive.clone().keep_time()),
+            tokio::spawn(keep_looking(hive.clone())),
             tokio::spawn(sampler::keep_sampling(hive.clone(), inventory.discovery, inventory.gpus)),
         ];
         let uris = listeners.iter().map(|listener| listener.uri().clone()).collect();
@@ -264,6 +268,15 @@ fn build_hive(
     let mut publisher = Publisher::new(dispatcher, now);
     publisher.mount(&mut server).map_err(StartRefused::Internal)?;
     Ok(Hive::new(server, publisher, clock, Some(keeper)))
+}
+
+/// Other programs revoke tickets and rotate secrets in the state directory while the bridge runs.
+async fn keep_looking(hive: BridgeHive) {
+    let mut period = interval(CHANGES_LOOK);
+    loop {
+        period.tick().await;
+        hive.look_for_changes();
+    }
 }
 
 async fn listeners(config: &Config) -> Result<(Vec<Listener>, Option<Dialer>), StartRefused> {

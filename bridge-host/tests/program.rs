@@ -157,6 +157,30 @@ async fn it_serves_tcp_and_ends_on_sigterm() {
     assert_eq!(bridge.child.wait().unwrap().code(), Some(0));
 }
 
+/// Proves BR-23.
+#[tokio::test]
+async fn a_minted_ticket_opens_the_door_until_it_is_revoked() {
+    let directory = tempfile::tempdir().unwrap();
+    let state = directory.path().join("state");
+    let bridge = Serving::start(&state);
+    let state = state.to_str().unwrap();
+    let minted = run(&["ticket", "mint", "--state-dir", state, "--role", "queen", "--ttl", "10m"]);
+    assert_eq!(minted.status.code(), Some(0), "{}", err(&minted));
+    let ticket = out(&minted).trim_end().to_owned();
+    let uri = bridge.uri.parse().unwrap();
+    let attach = || async {
+        let client = Client::connect(&uri, ConnectOptions::default()).await.unwrap();
+        client.attach("queen", &ticket).await
+    };
+    let queen = attach().await.unwrap();
+    assert_eq!(queen.list("/gpu").await.unwrap().len(), 2);
+    assert_eq!(run(&["ticket", "revoke", "--state-dir", state, &ticket]).status.code(), Some(0));
+    while queen.list("/gpu").await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    assert!(attach().await.is_err());
+}
+
 /// Proves EXEC-3.
 #[test]
 fn executors_die_with_the_daemon_that_is_killed() {

@@ -10,10 +10,7 @@ mod tls;
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
-use ninedoor_host::{
-    Clock,
-    ticket::{self, TicketVerb},
-};
+use ninedoor_host::{Clock, ticket::TicketVerb};
 use secure9p_tokio::{BRIDGE_PORT, Uri, UriRefused};
 
 use crate::{
@@ -129,17 +126,17 @@ fn run(line: CommandLine) -> anyhow::Result<ExitCode> {
         None if line.list => list(line.serve).map(done),
         None => serve::serve(line.serve.settle()?).map(done),
         Some(Verb::Serve(words)) => serve::serve(words.settle()?).map(done),
-        Some(Verb::Ticket(verb)) => tickets(&verb).map(done),
+        Some(Verb::Ticket(verb)) => ticket(&verb).map(done),
         Some(Verb::Tls(verb)) => tls::run(&verb).map(done),
         Some(Verb::Doctor(words)) => Ok(doctor::run(&words.settle()?)),
         Some(Verb::Config(ConfigVerb::Check { file })) => check(&file).map(done),
     }
 }
 
-/// The secrets are those of the state directory named, else of the configured one.
-fn tickets(verb: &TicketVerb) -> anyhow::Result<()> {
-    let config = config::read(None, std::env::vars())?;
-    ticket::run(verb, &config.state_dir, &Clock::start(), &mut std::io::stdout())
+/// The state directory is the one that a bridge with the same environment would have.
+fn ticket(verb: &TicketVerb) -> anyhow::Result<()> {
+    let default = Config::default().state_dir;
+    ninedoor_host::ticket::run(verb, &default, &Clock::system(), &mut std::io::stdout())
 }
 
 fn list(words: ServeWords) -> anyhow::Result<()> {
