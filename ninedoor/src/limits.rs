@@ -54,7 +54,7 @@ pub const MOUNTS_MAX: usize = 64;
 pub const BINDS_MAX: usize = 64;
 /// Upstream servers a hive knows.
 pub const UPSTREAMS_MAX: usize = 16;
-/// Calls in flight to one upstream; our own servers take up to 512 a session.
+/// Calls in flight to one upstream; our own servers take several times that in a session.
 pub const UPSTREAM_CALLS_MAX: usize = 256;
 /// Requests that wait for their turn at one upstream; one more is refused with EAGAIN.
 pub const UPSTREAM_BACKLOG_MAX: usize = 16_384;

@@ -9,6 +9,7 @@
     reason = "a story that goes wrong ends"
 )]
 
+mod anything;
 mod attaching;
 mod authority;
 mod budgets;

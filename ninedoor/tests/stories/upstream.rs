@@ -7,23 +7,6 @@ use secure9p::{Errno, OpenFlags, Rmessage, Tmessage};
 
 use crate::world::World;
 
-/// Loses the bridge, as a shell would say it.
-fn lose(world: &mut World) {
-    let (upstream, bridge, line) = world.bridge.as_mut().unwrap();
-    let id = bridge.connection(*line);
-    bridge.server.disconnect(id, bridge.now);
-    world.server.upstream_lost(*upstream, "connection reset", world.now);
-    world.run();
-}
-
-/// Dials it again.
-fn dial(world: &mut World) {
-    let (upstream, bridge, line) = world.bridge.as_mut().unwrap();
-    *line = bridge.redial();
-    world.server.upstream_connected(*upstream, world.now);
-    world.run();
-}
-
 /// Proves NS-28.
 #[test]
 fn reads_and_writes_go_over_and_errors_come_back_as_they_are() {
@@ -54,7 +37,7 @@ fn a_lost_bridge_fails_what_waits_and_what_is_open_and_comes_back() {
     world.bridge_moves = false;
     let waiting = world.send(queen.line, Tmessage::Read { fid: info.fid, offset: 0, count: 10 });
     assert_eq!(world.answer(queen.line, waiting), None);
-    lose(&mut world);
+    world.lose_bridge();
     assert_eq!(world.answer(queen.line, waiting), Some(Err(Errno::EIO)));
     assert_eq!(world.read_at(info, 0), Err(Errno::EIO));
     assert_eq!(world.stage(queen, "/bundles", "a", "x"), Err(Errno::EIO));
@@ -62,7 +45,7 @@ fn a_lost_bridge_fails_what_waits_and_what_is_open_and_comes_back() {
     assert!(world.ls(queen, "/").unwrap().contains(&"gpu".to_string()));
     assert_eq!(world.read(queen, "/proc/lifecycle/state").unwrap(), "state=DEGRADED\n");
     world.bridge_moves = true;
-    dial(&mut world);
+    world.dial_bridge();
     assert_eq!(world.read(queen, "/gpu/GPU-0/info").unwrap(), "{\"id\":\"GPU-0\"}\n");
     assert_eq!(world.read_at(info, 0), Err(Errno::EIO));
     assert_eq!(world.clunk(info), Err(Errno::EIO));
@@ -75,7 +58,7 @@ fn a_union_directory_still_lists_its_own_entries_and_then_says_what_is_wrong() {
     let mut world = World::hive_on_bridge();
     let queen = world.queen();
     world.order(queen, "/queen/ctl", "{\"spawn\":\"heartbeat\",\"ticks\":3}\n").0.unwrap();
-    lose(&mut world);
+    world.lose_bridge();
     let directory = world.open(queen, "/worker", OpenFlags::RDONLY).unwrap();
     let page = |offset| Tmessage::Readdir { fid: directory.fid, offset, count: 4096 };
     let Ok(Rmessage::Readdir { entries }) = world.call(queen.line, page(0)) else {
@@ -132,8 +115,8 @@ fn a_worker_of_an_earlier_life_gets_a_fresh_ticket_of_the_bridge() {
     assert_eq!(world.read(worker, "/gpu/GPU-1/info").unwrap(), "{\"id\":\"GPU-1\"}\n");
     let orders = &world.bridge.as_ref().unwrap().1.gpus.orders;
     assert_eq!(orders[..], ["GPU-1 TICKET worker=worker-9 ttl_s=86400"]);
-    lose(&mut world);
-    dial(&mut world);
+    world.lose_bridge();
+    world.dial_bridge();
     assert_eq!(world.read(worker, "/gpu/GPU-1/info").unwrap(), "{\"id\":\"GPU-1\"}\n");
     let without = world.worker("worker-10", &[]);
     assert_eq!(world.ls(without, "/bundles"), Err(Errno::EACCES));
@@ -146,7 +129,7 @@ fn a_lease_whose_bridge_is_away_is_revoked_when_it_is_back() {
     let queen = world.queen();
     let spawn = "{\"spawn\":\"gpu\",\"lease\":{\"gpu_id\":\"GPU-0\",\"mem_mb\":64,\"streams\":1,\"ttl_s\":30}}\n";
     world.order(queen, "/queen/ctl", spawn).0.unwrap();
-    lose(&mut world);
+    world.lose_bridge();
     let (ok, status) = world.order(queen, "/queen/ctl", "{\"kill\":\"worker-1\"}\n");
     assert_eq!(
         (ok, status.as_str()),
@@ -154,7 +137,7 @@ fn a_lease_whose_bridge_is_away_is_revoked_when_it_is_back() {
     );
     let (refused, _) = world.order(queen, "/queen/ctl", spawn);
     assert_eq!(refused, Err(Errno::EBUSY));
-    dial(&mut world);
+    world.dial_bridge();
     assert_eq!(
         world.bridge.as_ref().unwrap().1.gpus.orders.last().unwrap(),
         "GPU-0 REVOKE lease-1"
@@ -182,9 +165,9 @@ fn a_bridge_that_refuses_our_ticket_is_hung_up_on_with_the_reason() {
 fn a_worker_who_asks_while_the_bridge_is_being_greeted_waits_and_is_answered() {
     let mut world = World::hive_on_bridge();
     let worker = world.worker("worker-9", &["GPU-1"]);
-    lose(&mut world);
+    world.lose_bridge();
     world.bridge_moves = false;
-    dial(&mut world);
+    world.dial_bridge();
     let newfid = world.new_fid(worker.line);
     let wname = ["gpu", "GPU-1"].map(ToString::to_string).to_vec();
     let walk = world.send(worker.line, Tmessage::Walk { fid: worker.root, newfid, wname });

@@ -134,6 +134,26 @@ impl World {
 
     // Peers.
 
+    /// Loses the bridge, as a shell would say it.
+    pub(crate) fn lose_bridge(&mut self) {
+        let (upstream, bridge, line) = self.bridge.as_mut().unwrap();
+        let id = bridge.connection(*line);
+        bridge.server.disconnect(id, bridge.now);
+        self.server.upstream_lost(*upstream, "connection reset", self.now);
+        self.run();
+        self.bridge.as_mut().unwrap().1.exchange();
+    }
+
+    /// Dials it again.
+    pub(crate) fn dial_bridge(&mut self) {
+        let (upstream, bridge, line) = self.bridge.as_mut().unwrap();
+        let id = bridge.connection(*line);
+        bridge.server.disconnect(id, bridge.now);
+        *line = bridge.redial();
+        self.server.upstream_connected(*upstream, self.now);
+        self.run();
+    }
+
     /// A line whose other end is another world's server.
     pub(crate) fn redial(&mut self) -> Line {
         let line = self.connect_raw();
@@ -293,7 +313,7 @@ impl World {
         let up = self.server.upstream_transmit(upstream).to_vec();
         self.server.upstream_sent(upstream, up.len(), self.now);
         if !up.is_empty() {
-            bridge.server.receive(id, &up, self.now).expect("our hive speaks 9P");
+            let _ = bridge.server.receive(id, &up, self.now);
         }
         bridge.exchange();
         let down = bridge.server.transmit(id).to_vec();
