@@ -11,6 +11,7 @@
 
 use std::{
     io,
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -34,6 +35,7 @@ use crate::{
     executor::protocol::Report,
     fleet::{ExecutorId, ExecutorProgram, ExitNote, Pidfd, Warden, Watch, WatchHandle},
     inventory::Inventory,
+    metrics,
     publisher::Publisher,
     sampler,
     store::{Artefacts, Outputs, StateDir, StateDirError},
@@ -74,6 +76,9 @@ pub enum StartRefused {
     /// Nothing can be listened on.
     #[error(transparent)]
     Bind(#[from] BindRefused),
+    /// Metrics cannot be served.
+    #[error("{0}")]
+    Metrics(io::Error),
     /// The certificates cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsRefused),
@@ -94,6 +99,7 @@ pub struct Bridge;
 pub struct BridgeHandle {
     hive: BridgeHive,
     uris: Vec<Uri>,
+    metrics: Option<SocketAddr>,
     dialer: Option<Dialer>,
     backend: Backend,
     note: Option<String>,
@@ -135,17 +141,24 @@ impl Bridge {
         };
         let hive = build_hive(&config, parts, &inventory, clock)?;
         let (listeners, dialer) = listeners(&config).await?;
+        let scrapers = match config.metrics {
+            Some(at) => Some(metrics::bind(at).await.map_err(StartRefused::Metrics)?),
+            None => None,
+        };
+        let metrics = scrapers.as_ref().and_then(|listener| listener.local_addr().ok());
 
         let ending = Arc::new(AtomicBool::new(false));
         let ends = Arc::clone(&ending);
         let watch = watch
             .start(HiveWarden(hive.clone()), move || ends.load(Ordering::Acquire))
             .map_err(StartRefused::Watch)?;
-        let timers = vec![
+        let mut timers = vec![
             tokio::spawn(hive.clone().keep_time()),
             tokio::spawn(keep_looking(hive.clone())),
             tokio::spawn(sampler::keep_sampling(hive.clone(), inventory.discovery, inventory.gpus)),
         ];
+        timers
+            .extend(scrapers.map(|listener| tokio::spawn(metrics::serve(listener, hive.clone()))));
         let uris = listeners.iter().map(|listener| listener.uri().clone()).collect();
         let (close, closed) = oneshot::channel::<()>();
         let limits = config.sessions.transport_limits();
@@ -155,6 +168,7 @@ impl Bridge {
         Ok(BridgeHandle {
             hive,
             uris,
+            metrics,
             dialer,
             backend: inventory.backend,
             note: inventory.note,
@@ -174,6 +188,12 @@ impl BridgeHandle {
     #[must_use]
     pub fn uris(&self) -> &[Uri] {
         &self.uris
+    }
+
+    /// Where metrics are served, with the port that was bound.
+    #[must_use]
+    pub const fn metrics(&self) -> Option<SocketAddr> {
+        self.metrics
     }
 
     /// Dials it from inside this process, where `embedded:` is among its listeners.

@@ -20,6 +20,7 @@ mod fleet;
 mod inventory;
 pub mod limits;
 mod listing;
+mod metrics;
 mod publisher;
 mod sampler;
 mod store;

@@ -3,6 +3,7 @@
 
 mod world;
 
+use bridge_host::BackendChoice;
 use secure9p::{Errno, OpenFlags};
 use serde_json::Value;
 use world::{World, ctl, end_of, field, inline_job, order, submit};
@@ -225,4 +226,38 @@ async fn control_traffic_is_in_the_log_by_ticket_id() {
     assert!(log.contains("LEASE mem_mb=64"), "{log}");
     assert!(log.contains("id=lease-1 gpu=GPU-0 worker=w state=ACTIVE"), "{log}");
     assert!(!log.contains("cohesix-ticket-"), "{log}");
+}
+
+async fn scraped(at: std::net::SocketAddr, path: &str) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut stream = tokio::net::TcpStream::connect(at).await.unwrap();
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+/// Proves BR-24.
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_count_what_has_happened_and_readiness_ends_with_drain() {
+    let anywhere = "127.0.0.1:0".parse().unwrap();
+    let world = World::with(BackendChoice::Mock, |config| config.metrics = Some(anywhere)).await;
+    let (queen, at) = (world.queen().await, world.bridge.metrics().unwrap());
+    ctl(&queen, "GPU-0", "LEASE mem_mb=64 streams=1 ttl_s=60").await;
+    submit(&queen, "GPU-0", &inline_job("j", "anything")).await;
+    assert_eq!(end_of(&queen, "GPU-0", "j").await, "OK");
+    let page = scraped(at, "/metrics").await;
+    assert!(page.starts_with("HTTP/1.1 200 OK\r\n"), "{page}");
+    for line in [
+        "cohgpu_memory_total_bytes{gpu=\"GPU-1\"} 8589934592",
+        "cohgpu_memory_leased_bytes{gpu=\"GPU-0\"} 67108864",
+        "cohgpu_leases{gpu=\"GPU-0\",state=\"active\"} 1",
+        "cohgpu_jobs_total{gpu=\"GPU-0\",result=\"OK\"} 1",
+    ] {
+        assert!(page.lines().any(|seen| seen == line), "no {line} in {page}");
+    }
+    assert!(scraped(at, "/readyz").await.ends_with("ready\n"));
+    assert!(scraped(at, "/nothing").await.starts_with("HTTP/1.1 404 "));
+    world.bridge.drain().await;
+    assert!(scraped(at, "/readyz").await.starts_with("HTTP/1.1 503 "));
 }

@@ -87,6 +87,7 @@ impl Dispatcher {
     fn record(&mut self, gpu: &GpuId, holder: &Subject, job: JobNumber, record: &JobRecord) {
         if let Some(gpu) = self.gpus.get_mut(gpu) {
             gpu.board.append(holder, &record.to_line());
+            gpu.ended.count(&record.step);
         }
         if record.step.is_end()
             && let Some(prepared) = self.jobs.remove(&job)

@@ -15,6 +15,7 @@ mod control;
 mod control_log;
 mod effects;
 mod launch;
+mod metrics;
 mod modules;
 mod reports;
 mod sample;
@@ -28,7 +29,7 @@ use ninedoor_abi::{Errno, GpuId, LeaseId, LeaseRecord, MonoUs, Now, Refusal, Sub
 use ninedoor_host::Keeper;
 
 pub(crate) use self::board::Board;
-use self::{control_log::ControlLog, launch::Prepared, modules::Modules};
+use self::{control_log::ControlLog, launch::Prepared, metrics::JobsEnded, modules::Modules};
 use crate::{
     fleet::{Fleet, WatchHandle},
     store::{Artefacts, Outputs},
@@ -58,6 +59,7 @@ struct Gpu {
     sample: GpuSample,
     board: Board,
     control: ControlLog,
+    ended: JobsEnded,
 }
 
 /// What only the namespace server can do.
@@ -122,6 +124,7 @@ impl Dispatcher {
             sample: GpuSample::default(),
             board: Board::default(),
             control: ControlLog::default(),
+            ended: JobsEnded::default(),
         };
         self.gpus.insert(id, gpu);
         self.settle(now);

@@ -231,6 +231,11 @@ impl Fleet {
         &self.confinement
     }
 
+    /// Processes, spares included.
+    pub(crate) fn len(&self) -> usize {
+        self.executors.len()
+    }
+
     fn bound_to(&self, executor: &ExecutorRef) -> Option<(ExecutorId, &Executor)> {
         let is_it = |found: &Executor| !found.doomed && found.duty == Duty::Bound(executor.clone());
         self.executors.iter().find(|(_, found)| is_it(found)).map(|(id, found)| (*id, found))
