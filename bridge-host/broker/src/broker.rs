@@ -135,7 +135,7 @@ impl Broker {
         self.effects.pop_front()
     }
 
-    /// Replaces the policy. Leases and jobs that are there stay; bounds apply to what comes.
+    /// Replaces the policy. Leases and jobs that are there stay; bounds apply to what comes, and queues that are there age as before.
     pub fn set_policy(&mut self, policy: Policy) {
         self.policy = policy;
     }

@@ -32,7 +32,7 @@
 //!               │              │ timeout, CANCEL        ▲
 //!               │              ▼                        │ it ended within the grace, or its executor died
 //!               │            stopping ──────────────────┘ ERR TIMEOUT | CANCELLED   (after the grace: executor killed)
-//!               │              
+//!               │
 //!               └──▶ ERR QUEUE_TIMEOUT | CANCELLED | LEASE_EXPIRED | REVOKED
 //! ```
 //!
