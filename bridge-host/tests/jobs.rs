@@ -237,3 +237,17 @@ async fn inout_starts_as_its_artefact_and_is_written_back() {
     assert_eq!(end_of(&queen, "GPU-0", "io").await, "OK");
     assert_eq!(queen.read("/worker/io/result").await.unwrap(), b"seed");
 }
+
+/// Proves EXEC-4.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lease_of_two_streams_runs_two_jobs_at_once() {
+    let world = World::mock().await;
+    let queen = world.queen().await;
+    ctl(&queen, "GPU-0", "LEASE mem_mb=64 streams=2 ttl_s=60").await;
+    submit(&queen, "GPU-0", &inline_job("waits", "mock_waits")).await;
+    until_running(&queen, "GPU-0", "waits").await;
+    submit(&queen, "GPU-0", &inline_job("beside", "anything")).await;
+    assert_eq!(end_of(&queen, "GPU-0", "beside").await, "OK", "while the other still runs");
+    ctl(&queen, "GPU-0", "CANCEL waits").await;
+    assert_eq!(end_of(&queen, "GPU-0", "waits").await, "CANCELLED");
+}

@@ -11,7 +11,7 @@
 //!  Bind {gpu, memory, streams} ─────────────▶ open the GPU within these limits
 //!        ◀──────────────────────────── Bound
 //!  Run {kernel, buffers, …} + open files ───▶ ┌ main thread: reads orders, raises stop signals
-//!  Stop {run} ──────────────────────────────▶ └ work thread: hash, load, h2d, launch, d2h, hash
+//!  Stop {run} ──────────────────────────────▶ └ a work thread for each stream: hash, load, h2d, launch, d2h, hash
 //!        ◀────────────── Finished | Failed      (after a sticky failure it exits with 70)
 //!  close, SIGKILL ──────────────────────────▶ gone; the kernel frees what it held
 //! ```

@@ -1,4 +1,4 @@
-//! The executor's two threads: one reads orders, one works.
+//! The executor's threads: one reads orders, one for each stream works.
 
 use std::{
     os::fd::OwnedFd,
@@ -68,8 +68,9 @@ fn serve(backend: Backend) -> u8 {
         return usage();
     }
     let Some(bind) = first_order(&outbox) else { return 0 };
-    match open(backend, &bind) {
-        Ok(device) => work(&outbox, device),
+    let bench = Bench { backend, bind };
+    match bench.open() {
+        Ok(device) => work(&outbox, bench, device),
         Err(failure) => {
             let _ = report(&outbox, &Report::NotBound(failure)); // the exit code says it too
             EXIT_STICKY
@@ -88,28 +89,52 @@ fn first_order(channel: &Channel) -> Option<Bind> {
     }
 }
 
-fn open(backend: Backend, bind: &Bind) -> Result<Box<dyn GpuDevice>, Failure> {
-    let limits = DeviceLimits {
-        memory_bytes: bind.memory_bytes,
-        streams: bind.streams,
-        printf_bytes: bind.printf_bytes,
-    };
-    Ok(backend.open_device(&bind.uuid, limits)?)
+/// How a device is opened here: once for each of the lease's streams, when it has something to do.
+struct Bench {
+    backend: Backend,
+    bind: Bind,
 }
 
-fn work(outbox: &Outbox, device: Box<dyn GpuDevice>) -> u8 {
+impl Bench {
+    fn open(&self) -> Result<Box<dyn GpuDevice>, Failure> {
+        let Bind { uuid, memory_bytes, streams, printf_bytes } = &self.bind;
+        let limits = DeviceLimits {
+            memory_bytes: *memory_bytes,
+            streams: *streams,
+            printf_bytes: *printf_bytes,
+        };
+        Ok(self.backend.open_device(uuid, limits)?)
+    }
+}
+
+/// What the work threads share. That all runs together stay within the lease's memory is the daemon's care.
+struct Shop {
+    outbox: Outbox,
+    stops: Stops,
+    bench: Bench,
+    inbox: Mutex<Receiver<Task>>,
+}
+
+fn work(outbox: &Outbox, bench: Bench, device: Box<dyn GpuDevice>) -> u8 {
+    let streams = bench.bind.streams;
     let stops = Stops::default();
     let (tasks, inbox) = mpsc::channel();
-    let worker = {
-        let (outbox, stops) = (Arc::clone(outbox), Arc::clone(&stops));
-        thread::spawn(move || perform_all(&outbox, &stops, Workbench::new(device), &inbox))
-    };
+    let shop = Arc::new(Shop {
+        outbox: Arc::clone(outbox),
+        stops: Arc::clone(&stops),
+        bench,
+        inbox: Mutex::new(inbox),
+    });
+    let mut open = Some(Workbench::new(device));
+    for _ in 0..streams.max(1) {
+        let (shop, bench) = (Arc::clone(&shop), open.take());
+        thread::spawn(move || perform_all(&shop, bench));
+    }
     if report(outbox, &Report::Bound).is_err() {
         return 0;
     }
     read_orders(outbox, &stops, &tasks);
-    drop(worker); // the daemon is gone: there is no one to finish for
-    0
+    0 // the daemon is gone: there is no one to finish for
 }
 
 /// Ends when the daemon closes its end.
@@ -135,17 +160,36 @@ fn raise(stops: &Stops, run: RunId) {
     }
 }
 
-fn perform_all(outbox: &Channel, stops: &Stops, mut workbench: Workbench, inbox: &Receiver<Task>) {
-    for task in inbox {
-        let id = task.run.run;
-        let outcome = workbench.perform(&task.run, task.files, &task.stop);
-        lock(stops).retain(|(run, _)| *run != id);
+/// One stream: performs runs, one after the other, until the process ends.
+fn perform_all(shop: &Shop, mut bench: Option<Workbench>) {
+    let _lookout = PanicIsDeath;
+    loop {
+        let Ok(Task { run, files, stop }) = lock(&shop.inbox).recv() else { return };
+        let outcome = match &mut bench {
+            Some(bench) => bench.perform(&run, files, &stop),
+            none => shop
+                .bench
+                .open()
+                .and_then(|device| none.insert(Workbench::new(device)).perform(&run, files, &stop)),
+        };
+        lock(&shop.stops).retain(|(id, _)| *id != run.run);
         let sticky = outcome.as_ref().is_err_and(|failure| failure.sticky);
         let said = match outcome {
-            Ok(finished) => report(outbox, &Report::Finished(finished)),
-            Err(failure) => report(outbox, &Report::Failed { run: id, failure }),
+            Ok(finished) => report(&shop.outbox, &Report::Finished(finished)),
+            Err(failure) => report(&shop.outbox, &Report::Failed { run: run.run, failure }),
         };
         if sticky || said.is_err() {
+            std::process::exit(i32::from(EXIT_STICKY));
+        }
+    }
+}
+
+/// A work thread that panics takes the process with it: the daemon then knows that its run is lost, and need not wait.
+struct PanicIsDeath;
+
+impl Drop for PanicIsDeath {
+    fn drop(&mut self) {
+        if thread::panicking() {
             std::process::exit(i32::from(EXIT_STICKY));
         }
     }

@@ -1,6 +1,6 @@
 //! A fid on `ctl`, `lease` or `job`: records are put together and carried out, status lines are read back.
 
-use ninedoor::record::{RecordAssembly, StatusLines};
+use ninedoor::record::{Framing, RecordAssembly, StatusLines};
 use ninedoor_abi::{
     GpuId, Refusal, StatusLine,
     ctl::{Outcome, Verb},
@@ -29,11 +29,12 @@ pub(super) struct Orders {
 
 impl Orders {
     pub(super) fn new(gpu: GpuId, file: GpuFile, writable: bool, recent: Vec<u8>) -> Self {
+        let framing = if file == GpuFile::Job { Framing::Object } else { Framing::Line };
         Self {
             gpu,
             file,
             writable,
-            assembly: RecordAssembly::default(),
+            assembly: RecordAssembly::of(framing),
             status: StatusLines::default(),
             last: None,
             recent,
