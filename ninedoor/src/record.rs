@@ -1,19 +1,38 @@
 //! Records of an append-only file: lines put together from writes of any size, and the status lines a fid reads back.
 //!
 //! A record ends at a newline, or when its fid is clunked; never at a message boundary. Offsets of writes mean nothing here.
+//! Where records are JSON objects, a newline inside of one does not end it: people write descriptors over several lines, and `cp` them.
 //! Used by the control files of this crate and by providers that have control files of their own.
 
 use alloc::vec::Vec;
 
 use ninedoor_abi::{Errno, Refusal};
 
+/// What one record is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Framing {
+    /// A line.
+    #[default]
+    Line,
+    /// A JSON object, over as many lines as it likes, and the newline after it. What does not begin as an object is a line.
+    Object,
+}
+
 /// The unfinished record of one fid.
 #[derive(Debug, Clone, Default)]
 pub struct RecordAssembly {
+    framing: Framing,
     unfinished: Vec<u8>,
+    nesting: Nesting,
 }
 
 impl RecordAssembly {
+    /// An assembly of records of this kind.
+    #[must_use]
+    pub fn of(framing: Framing) -> Self {
+        Self { framing, ..Self::default() }
+    }
+
     /// Takes the bytes of one write and gives the records that are complete now, without their newlines; empty lines are none.
     ///
     /// # Errors
@@ -23,7 +42,7 @@ impl RecordAssembly {
         for piece in data.split_inclusive(|&byte| byte == b'\n') {
             let seen = self.unfinished.len() + piece.len() - usize::from(piece.ends_with(b"\n"));
             if seen > record_bytes_max {
-                self.unfinished = Vec::new();
+                self.clear();
                 return Err(Refusal::new(
                     Errno::EMSGSIZE,
                     alloc::format!(
@@ -31,8 +50,11 @@ impl RecordAssembly {
                     ),
                 ));
             }
+            if self.framing == Framing::Object {
+                self.nesting.read(piece);
+            }
             self.unfinished.extend_from_slice(piece);
-            if piece.ends_with(b"\n") {
+            if piece.ends_with(b"\n") && !self.nesting.is_inside() {
                 records.extend(self.finish());
             }
         }
@@ -41,6 +63,7 @@ impl RecordAssembly {
 
     /// The last record, when the fid is clunked without a newline after it.
     pub fn finish(&mut self) -> Option<Vec<u8>> {
+        self.nesting = Nesting::default();
         let mut record = core::mem::take(&mut self.unfinished);
         while record.last().is_some_and(|byte| matches!(byte, b'\n' | b'\r')) {
             record.pop();
@@ -50,7 +73,35 @@ impl RecordAssembly {
 
     /// Forgets what has no newline yet: what follows a refused line in one write is not carried out.
     pub fn clear(&mut self) {
+        self.nesting = Nesting::default();
         self.unfinished = Vec::new();
+    }
+}
+
+/// How deep in a JSON object the record is. Only braces and strings count: whether it is JSON at all is for its reader to say.
+#[derive(Debug, Clone, Copy, Default)]
+struct Nesting {
+    open: usize,
+    in_string: bool,
+    escaped: bool,
+}
+
+impl Nesting {
+    fn read(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            match byte {
+                _ if self.escaped => self.escaped = false,
+                b'\\' if self.in_string => self.escaped = true,
+                b'"' if self.open > 0 => self.in_string = !self.in_string,
+                b'{' if !self.in_string => self.open += 1,
+                b'}' if !self.in_string => self.open = self.open.saturating_sub(1),
+                _ => {}
+            }
+        }
+    }
+
+    const fn is_inside(self) -> bool {
+        self.open > 0
     }
 }
 
@@ -105,6 +156,29 @@ mod tests {
         );
         assert_eq!(assembly.finish(), Some(b"CAN".to_vec()));
         assert_eq!(assembly.finish(), None);
+    }
+
+    /// Proves NS-36.
+    #[test]
+    fn an_object_ends_at_the_newline_after_its_last_brace() {
+        let text = b"{\n \"a\": \"}\\\"{\",\n \"b\": {}\n}\n{\"c\":1}\nnot json\n{\n";
+        let wanted = ["{\n \"a\": \"}\\\"{\",\n \"b\": {}\n}", "{\"c\":1}", "not json"];
+        for chunk_bytes in [1, 2, 7, text.len()] {
+            let mut assembly = RecordAssembly::of(Framing::Object);
+            let records =
+                text.chunks(chunk_bytes).flat_map(|chunk| assembly.write(chunk, 64).unwrap());
+            assert_eq!(texts(records.collect()), wanted);
+            assert_eq!(assembly.finish(), Some(b"{".to_vec()));
+        }
+    }
+
+    /// Proves NS-36.
+    #[test]
+    fn an_object_that_never_ends_meets_the_bound_and_the_next_record_is_itself_again() {
+        let mut assembly = RecordAssembly::of(Framing::Object);
+        assert!(assembly.write(b"{\n\n\n\n", 8).unwrap().is_empty());
+        assert_eq!(assembly.write(b"\n\n\n\n\n", 8).unwrap_err().errno, Errno::EMSGSIZE);
+        assert_eq!(texts(assembly.write(b"{}\n", 8).unwrap()), ["{}"]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use ninedoor::record::{Framing, RecordAssembly, StatusLines};
 use ninedoor_abi::{
-    GpuId, Refusal, StatusLine,
+    Errno, GpuId, Refusal, StatusLine,
     ctl::{Outcome, Verb},
     limits::{CTL_LINE_BYTES_MAX, DESCRIPTOR_BYTES_MAX},
 };
@@ -12,6 +12,9 @@ use crate::dispatcher::Dispatcher;
 
 /// Bytes of status lines that one fid keeps for its reader.
 const STATUS_BYTES_MAX: usize = 64 * 1024;
+
+/// Bytes of records without a newline, of all fids together.
+const UNFINISHED_BYTES_MAX: usize = 256 << 20;
 
 /// One such fid.
 #[derive(Debug)]
@@ -25,6 +28,8 @@ pub(super) struct Orders {
     /// What is read as long as nothing was written.
     recent: Vec<u8>,
     written: bool,
+    /// Bytes of the record that has no newline yet.
+    unfinished_bytes: usize,
 }
 
 impl Orders {
@@ -39,6 +44,7 @@ impl Orders {
             last: None,
             recent,
             written: false,
+            unfinished_bytes: 0,
         }
     }
 
@@ -53,21 +59,54 @@ impl Orders {
         data: &[u8],
     ) -> Result<(), Refusal> {
         if !self.writable {
-            return Err(super::refuse(ninedoor_abi::Errno::EBADF, "not open for writing"));
+            return Err(super::refuse(Errno::EBADF, "not open for writing"));
         }
         self.written = true;
         self.last = None;
+        if let Err(refusal) = self.take_room(&mut dispatcher.unfinished, data) {
+            return self.conclude(StatusLine::err(self.verb_of(data), refusal));
+        }
         let records = match self.assembly.write(data, self.record_bytes_max()) {
             Ok(records) => records,
-            Err(refusal) => return self.conclude(StatusLine::err(self.verb_of(data), refusal)),
+            Err(refusal) => {
+                self.give_room_back(&mut dispatcher.unfinished);
+                return self.conclude(StatusLine::err(self.verb_of(data), refusal));
+            }
         };
         for record in records {
             if let Err(refusal) = self.carry_out(dispatcher, asking, &record) {
                 self.assembly.clear();
+                self.give_room_back(&mut dispatcher.unfinished);
                 return Err(refusal);
             }
         }
         Ok(())
+    }
+
+    /// Unfinished records of all fids together are bounded: a peer may open many.
+    fn take_room(&mut self, unfinished: &mut usize, data: &[u8]) -> Result<(), Refusal> {
+        let others = *unfinished - self.unfinished_bytes;
+        let own = match data.iter().rposition(|byte| *byte == b'\n') {
+            Some(newline) => data.len() - newline - 1,
+            None => self.unfinished_bytes + data.len(),
+        };
+        if others + own > UNFINISHED_BYTES_MAX {
+            self.assembly.clear();
+            self.give_room_back(unfinished);
+            let text = format!(
+                "records without a newline take {others} bytes of {UNFINISHED_BYTES_MAX}, try again later"
+            );
+            return Err(super::refuse(Errno::EAGAIN, text));
+        }
+        self.unfinished_bytes = own;
+        *unfinished = others + own;
+        Ok(())
+    }
+
+    /// The record that has no newline yet is not there any more.
+    pub(super) const fn give_room_back(&mut self, unfinished: &mut usize) {
+        *unfinished -= self.unfinished_bytes;
+        self.unfinished_bytes = 0;
     }
 
     /// The fid goes: a record without a newline ends here.
@@ -76,6 +115,7 @@ impl Orders {
         dispatcher: &mut Dispatcher,
         asking: &Asking<'_>,
     ) -> Result<(), Refusal> {
+        self.give_room_back(&mut dispatcher.unfinished);
         match self.assembly.finish() {
             Some(record) => self.carry_out(dispatcher, asking, &record),
             None => Ok(()),
@@ -138,4 +178,31 @@ impl Orders {
 /// A line that is not UTF-8 is refused by the grammar for what it is: not a word of it.
 fn text(record: &[u8]) -> String {
     String::from_utf8_lossy(record).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn orders() -> Orders {
+        Orders::new("GPU-0".parse().unwrap(), GpuFile::Job, true, Vec::new())
+    }
+
+    #[test]
+    fn unfinished_records_take_room_until_their_newline_and_no_more_than_there_is() {
+        let (mut one, mut other, mut unfinished) = (orders(), orders(), 0);
+        one.take_room(&mut unfinished, &[b'x'; 100]).unwrap();
+        other.take_room(&mut unfinished, b"abc").unwrap();
+        assert_eq!(unfinished, 103);
+        one.take_room(&mut unfinished, b"y\nzz").unwrap();
+        assert_eq!(unfinished, 5);
+        unfinished += UNFINISHED_BYTES_MAX - 5;
+        let refusal = other.take_room(&mut unfinished, b"d").unwrap_err();
+        assert_eq!(refusal.errno, Errno::EAGAIN);
+        assert_eq!(
+            refusal.text,
+            "records without a newline take 268435453 bytes of 268435456, try again later"
+        );
+        assert_eq!(unfinished, UNFINISHED_BYTES_MAX - 3, "what it had is given back");
+    }
 }
