@@ -26,6 +26,7 @@ const CONNECTIONS: u64 = 64;
 pub(super) const ROW: Row = Row {
     names: &["64-byte read, 64 connections, ops/s"],
     servers: &[Kind::Floor, Kind::Ours, Kind::Ninedoor, Kind::Diod],
+    rounds_max: usize::MAX,
     measure,
 };
 

@@ -10,6 +10,7 @@ const CONNECTIONS: u16 = 1000;
 pub(super) const ROW: Row = Row {
     names: &["idle attached connection, KiB", "threads for 1000 of them"],
     servers: &[Kind::Ours, Kind::Ninedoor, Kind::Diod, Kind::OursTls],
+    rounds_max: 3,
     measure,
 };
 

@@ -21,6 +21,7 @@ const IN_FLIGHT: usize = 32;
 pub(super) const ROW: Row = Row {
     names: &["64-byte read, 32 in flight, ops/s"],
     servers: &[Kind::Floor, Kind::Ours, Kind::Ninedoor, Kind::Diod],
+    rounds_max: usize::MAX,
     measure,
 };
 

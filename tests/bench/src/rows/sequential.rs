@@ -20,6 +20,7 @@ use crate::{
 pub(super) const ROW: Row = Row {
     names: &["64-byte read, sequential, p50 µs", "64-byte read, sequential, p99 µs"],
     servers: &[Kind::Floor, Kind::Ours, Kind::Ninedoor, Kind::Diod],
+    rounds_max: usize::MAX,
     measure,
 };
 
