@@ -46,11 +46,11 @@ impl<'a, T> View<'a, T> {
         &self.chunks[warp * self.step].0
     }
 
-    /// The same from another warp on.
+    /// All chunks, where each warp has its own.
     #[inline(always)]
     #[must_use]
-    pub fn from_warp(self, warp: usize) -> Self {
-        Self { chunks: &self.chunks[warp * self.step..], ..self }
+    pub const fn chunks_of_each(&self) -> Option<&'a [Chunk<T>]> {
+        if self.step == 1 { Some(self.chunks) } else { None }
     }
 }
 

@@ -4,6 +4,16 @@ use super::Word;
 use crate::kernels::Chunk;
 use crate::limits::WARP_LANES;
 
+/// The lanes of all chunks, one after the other.
+#[inline(always)]
+#[must_use]
+pub const fn lanes<T: Word>(chunks: &[Chunk<T>]) -> &[T] {
+    const { assert!(size_of::<Chunk<T>>() == size_of::<T>() * WARP_LANES) };
+    let count = chunks.len() * WARP_LANES;
+    // SAFETY: a chunk is an array of `T` and nothing else: `repr(C)`, and no padding between chunks, as asserted.
+    unsafe { std::slice::from_raw_parts(chunks.as_ptr().cast(), count) }
+}
+
 /// The lanes of all chunks, one after the other, to write.
 #[inline(always)]
 #[must_use]

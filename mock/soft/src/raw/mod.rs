@@ -11,5 +11,5 @@ mod lanes;
 mod region;
 
 pub use isa::{Isa, Level};
-pub use lanes::lanes_mut;
+pub use lanes::{lanes, lanes_mut};
 pub use region::{Region, Word};

@@ -18,7 +18,7 @@ use crate::launch::job;
 use crate::limits::WARP_LANES;
 use crate::memory::{Access as Kind, Place};
 use crate::ops::convert::sign_extend;
-use crate::raw::{Region, Word, lanes_mut};
+use crate::raw::{Region, Word, lanes, lanes_mut};
 
 /// A place in memory for every lane: a region, and offsets with a shape.
 #[derive(Clone, Copy)]
@@ -202,10 +202,10 @@ impl<'a> Unit<'a> {
             let to = (rows.of.region(&self.shared), &offsets, bytes);
             match class {
                 RegClass::B16 | RegClass::Predicate => {
-                    store_from(&mut self.file16, *slot, &scope.mask, to);
+                    store_from(&mut self.file16, *slot, scope, to);
                 }
-                RegClass::B32 => store_from(&mut self.file32, *slot, &scope.mask, to),
-                RegClass::B64 => store_from(&mut self.file64, *slot, &scope.mask, to),
+                RegClass::B32 => store_from(&mut self.file32, *slot, scope, to),
+                RegClass::B64 => store_from(&mut self.file64, *slot, scope, to),
             }
         }
         true
@@ -370,13 +370,13 @@ fn load_into<T: Bits + Word>(
 fn store_from<T: Bits + Word>(
     file: &mut File<T>,
     slot: SlotId,
-    mask: &Mask,
+    scope: &Scope,
     (region, offsets, bytes): (&Region, &Affine<u64>, u32),
 ) {
     file.spell(slot);
     let (view, extent) = (file.view(slot, 0), file.extent());
     by_bytes!(bytes, |W| {
-        write_rows::<W, T>((region, offsets), extent, mask, view, |value| {
+        write_rows::<W, T>((region, offsets), extent, (&scope.mask, scope.whole), view, |value| {
             value.zero_extended() as W
         });
     });
@@ -401,16 +401,15 @@ fn gather<T: Bits>(
 
 /// Whether no two lanes touch the same byte, judged from the steps alone.
 fn disjoint(offsets: &Affine<u64>, extent: Extent, bytes: i64) -> bool {
-    let mut dimensions: Vec<(i64, i64)> = offsets
-        .step
-        .iter()
-        .zip(extent.0)
-        .filter(|(_, n)| *n > 1)
-        .map(|(step, n)| (step.signed().saturating_abs(), i64::from(n)))
-        .collect();
+    let mut dimensions = [(0, 1); 3];
+    for ((dimension, step), n) in dimensions.iter_mut().zip(offsets.step).zip(extent.0) {
+        if n > 1 {
+            *dimension = (step.signed().saturating_abs(), i64::from(n));
+        }
+    }
     dimensions.sort_unstable();
     let mut reach = bytes;
-    for (step, n) in dimensions {
+    for (step, n) in dimensions.into_iter().filter(|(_, n)| *n > 1) {
         if step < reach {
             return false;
         }
@@ -419,7 +418,8 @@ fn disjoint(offsets: &Affine<u64>, extent: Extent, bytes: i64) -> bool {
     true
 }
 
-/// Runs of lanes whose offsets go up by the same step: the first lane, how many, the first offset.
+/// Runs of lanes whose offsets go up by the same step: which lanes, and the first one's offset.
+#[inline(always)]
 fn runs(
     offsets: &Affine<u64>,
     extent: Extent,
@@ -427,24 +427,34 @@ fn runs(
     mut each: impl FnMut(Range<usize>, u64),
 ) {
     let [n0, n1, n2] = extent.0;
-    let step = offsets.step[0];
-    let rows_join = n1 == 1 || offsets.step[1] == step.wrapping_mul(n0.into());
-    let planes_join =
-        n2 == 1 || offsets.step[2] == step.wrapping_mul(u64::from(n0) * u64::from(n1));
-    let length = match (rows_join, planes_join) {
-        (true, true) => extent.lanes(),
-        (true, false) => n0 as usize * n1 as usize,
-        _ => n0 as usize,
-    };
+    let [step, row_step, plane_step] = offsets.step;
+    let rows_join = n1 == 1 || row_step == step.wrapping_mul(n0.into());
+    let planes_join = n2 == 1 || plane_step == step.wrapping_mul(u64::from(n0) * u64::from(n1));
+    if rows_join && planes_join {
+        let at = offsets.base.wrapping_add(step.wrapping_mul(reach.start as u64));
+        each(reach, at);
+        return;
+    }
+    // Row by row, without a division for each.
     let mut lane = reach.start;
+    let [x, mut y, mut z] = extent.of(lane);
+    let mut at = offsets.at([x, y, z]);
+    let mut row = offsets.at([0, y, z]);
+    let mut end = lane - x as usize + n0 as usize;
     while lane < reach.end {
-        let end = ((lane / length + 1) * length).min(reach.end);
-        each(lane..end, offsets.at(extent.of(lane)));
-        lane = end;
+        each(lane..end.min(reach.end), at);
+        (lane, end, y) = (end, end + n0 as usize, y + 1);
+        row = row.wrapping_add(row_step);
+        if y == n1 {
+            (y, z) = (0, z + 1);
+            row = offsets.at([0, 0, z]);
+        }
+        at = row;
     }
 }
 
 /// Reads one value for each lane in reach.
+#[inline(always)]
 fn read_rows<W: Word, T: Bits + Word>(
     (region, offsets): (&Region, &Affine<u64>),
     extent: Extent,
@@ -457,9 +467,9 @@ fn read_rows<W: Word, T: Bits + Word>(
     runs(offsets, extent, reach, |run, at| {
         let d = &mut d[run];
         if step == 0 {
-            d.fill(extend(region.load(at)));
+            fill(d, extend(region.load(at)));
         } else if step == bytes && size_of::<W>() == size_of::<T>() {
-            region.load_row(at, d);
+            load_row(region, at, d);
         } else if step == bytes {
             let mut piece = [W::default(); WARP_LANES];
             for (d, i) in d.chunks_mut(WARP_LANES).zip(0..) {
@@ -475,16 +485,50 @@ fn read_rows<W: Word, T: Bits + Word>(
     });
 }
 
+/// Rows as short as these are usual for blocks with two coordinates; their copies need no call.
+const SHORT_ROWS: [usize; 2] = [16, 32];
+
+#[inline(always)]
+fn fill<T: Copy>(d: &mut [T], value: T) {
+    if let Ok(d) = <&mut [T; SHORT_ROWS[0]]>::try_from(&mut *d) {
+        *d = [value; SHORT_ROWS[0]];
+    } else if let Ok(d) = <&mut [T; SHORT_ROWS[1]]>::try_from(&mut *d) {
+        *d = [value; SHORT_ROWS[1]];
+    } else {
+        d.fill(value);
+    }
+}
+
+#[inline(always)]
+fn load_row<T: Word>(region: &Region, at: u64, d: &mut [T]) {
+    if let Ok(d) = <&mut [T; SHORT_ROWS[0]]>::try_from(&mut *d) {
+        region.load_row(at, d);
+    } else if let Ok(d) = <&mut [T; SHORT_ROWS[1]]>::try_from(&mut *d) {
+        region.load_row(at, d);
+    } else {
+        region.load_row(at, d);
+    }
+}
+
 /// Writes one value for each lane of the mask.
 fn write_rows<W: Word, T: Bits + Word>(
     (region, offsets): (&Region, &Affine<u64>),
     extent: Extent,
-    mask: &Mask,
+    (mask, whole): (&Mask, bool),
     view: View<'_, T>,
     cut: impl Fn(T) -> W,
 ) {
     let step = offsets.step[0];
     let bytes = size_of::<W>() as u64;
+    if let Some(chunks) = view.chunks_of_each()
+        && whole
+        && step == bytes
+        && size_of::<W>() == size_of::<T>()
+    {
+        let values = lanes(chunks);
+        runs(offsets, extent, 0..extent.lanes(), |run, at| region.store_row(at, &values[run]));
+        return;
+    }
     for warp in mask.warps() {
         let word = mask.0[warp];
         let start = warp * WARP_LANES;

@@ -48,12 +48,63 @@ impl Unit<'_> {
             _ if scope.mask == self.alive && self.names_all(&who, scope) => scope.mask,
             _ => return self.together_in_part(op, &who, scope),
         };
+        if complete == scope.mask && self.shuffle_whole_warps(op, scope) {
+            return Ok(true);
+        }
         for warp in scope.warps.clone() {
             if complete.0[warp] != 0 {
                 self.collect(op, warp, complete.0[warp])?;
             }
         }
         Ok(true)
+    }
+
+    /// The common shuffle: whole warps, the same distance for all lanes. False where it is another one.
+    fn shuffle_whole_warps(&mut self, op: &Op, scope: &Scope) -> bool {
+        let Op::Shuffle { kind, dst, in_range, src: Operand::Register(src), lane, clamp, .. } = op
+        else {
+            return false;
+        };
+        let whole = scope.warps.clone().all(|warp| scope.mask.0[warp] == u32::MAX);
+        let d = dst.index() as u32;
+        let (Some(distance), Some(clamp)) = (self.same32(*lane), self.same32(*clamp)) else {
+            return false;
+        };
+        if !whole || self.keeps(scope, RegClass::B32, d) {
+            return false;
+        }
+        let mut in_range_lanes = 0;
+        let sources: [usize; WARP_LANES] = std::array::from_fn(|i| {
+            let (from, valid) = warp::shuffle_source(*kind, i, distance, clamp);
+            in_range_lanes |= u32::from(valid) << i;
+            from
+        });
+        let a = src.index() as u32;
+        self.file32.spell(a);
+        let mut target = self.file32.take(d, a == d);
+        let view = self.file32.view(a, 0);
+        for warp in scope.warps.clone() {
+            let from = view.chunk(warp);
+            let to = &mut target.chunks[warp].0;
+            to.iter_mut().zip(&sources).for_each(|(to, source)| *to = from[source & 31]);
+        }
+        self.file32.put(d, target);
+        if let Some(predicate) = in_range {
+            let words = &mut self.predicates[predicate.index()].0;
+            words[scope.warps.clone()].fill(in_range_lanes);
+        }
+        true
+    }
+
+    /// A 32-bit operand, where all lanes have the same.
+    fn same32(&self, operand: Operand) -> Option<u32> {
+        match operand {
+            Operand::Immediate(bits) => Some(bits as u32),
+            Operand::Register(reg) => {
+                let shape = self.file32.shape(reg.index() as u32)?;
+                shape.is_uniform().then_some(shape.base)
+            }
+        }
     }
 
     /// Whether the mask is one number, and names every lane of each warp.
