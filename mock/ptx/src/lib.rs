@@ -15,6 +15,7 @@
 pub mod conformance;
 mod error;
 mod flow;
+pub mod fuzzing;
 pub mod ir;
 pub mod limits;
 mod lower;

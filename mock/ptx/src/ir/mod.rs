@@ -45,6 +45,7 @@
 
 mod arithmetic;
 mod block;
+mod check;
 mod floating;
 mod matrix;
 mod memory;

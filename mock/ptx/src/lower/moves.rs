@@ -29,7 +29,7 @@ pub(super) fn mov<'a>(
     if let Some(count) = vector {
         return mov_parts(b, d, a, count * ty.bits());
     }
-    let is_vector = |operand: &syntax::Operand<'_>| matches!(operand, syntax::Operand::Vector(_));
+    let is_vector = |operand: &syntax::Operand<'_>| matches!(operand, syntax::Operand::Vector(list) if list.count > 1);
     if is_vector(d) || is_vector(a) {
         return mov_parts(b, d, a, ty.bits());
     }

@@ -24,6 +24,16 @@ impl<'a> Builder<'a, '_, '_> {
             .map_err(|_| self.malformed(format!("takes {N} operands, got {}", operands.len())))
     }
 
+    /// `{a}` is `a`.
+    fn single(&self, operand: &syntax::Operand<'a>) -> syntax::Operand<'a> {
+        if let syntax::Operand::Vector(list) = operand
+            && let [only] = self.body_operands(*list)
+        {
+            return *only;
+        }
+        *operand
+    }
+
     // ---- registers ----
 
     /// What a name stands for, which must be known.
@@ -90,7 +100,7 @@ impl<'a> Builder<'a, '_, '_> {
         operand: &syntax::Operand<'a>,
         class: RegClass,
     ) -> Result<Reg, PtxError> {
-        match operand {
+        match self.single(operand) {
             syntax::Operand::Name("_") => Ok(self.temporary(class)),
             syntax::Operand::Name(name) => {
                 let reg = self.register(name)?;
@@ -107,7 +117,7 @@ impl<'a> Builder<'a, '_, '_> {
         operand: &syntax::Operand<'a>,
         ty: Type,
     ) -> Result<Reg, PtxError> {
-        match operand {
+        match self.single(operand) {
             syntax::Operand::Name("_") => Ok(self.temporary(ty.class())),
             syntax::Operand::Name(name) => {
                 let reg = self.register(name)?;
@@ -161,10 +171,10 @@ impl<'a> Builder<'a, '_, '_> {
         operand: &syntax::Operand<'a>,
         ty: Type,
     ) -> Result<Operand, PtxError> {
-        match operand {
+        match self.single(operand) {
             syntax::Operand::Name(name) => self.named_src(name, ty),
             syntax::Operand::Constant(constant) => {
-                let bits = bits_of(*constant, ty).map_err(|reason| self.malformed(reason))?;
+                let bits = bits_of(constant, ty).map_err(|reason| self.malformed(reason))?;
                 Ok(Operand::Immediate(bits))
             }
             syntax::Operand::Not(name) if ty == Type::Pred => {
@@ -214,7 +224,7 @@ impl<'a> Builder<'a, '_, '_> {
         operand: &syntax::Operand<'a>,
         ty: Type,
     ) -> Result<Operand, PtxError> {
-        if let syntax::Operand::Name(name) = operand
+        if let syntax::Operand::Name(name) = self.single(operand)
             && let Some(Place::Register(reg)) = self.find(name)?
         {
             self.check_at_least(reg, ty, name)?;

@@ -97,6 +97,7 @@ impl Usage {
         kernel: usize,
     ) -> Result<SharedPlan, PtxError> {
         let mut plan = SharedPlan::default();
+        plan.layout.align = 1;
         if symbols.shared.is_empty() {
             return Ok(plan);
         }
