@@ -50,6 +50,8 @@ pub(crate) struct Dispatcher {
     keeper: Keeper,
     wishes: VecDeque<Wish>,
     draining: bool,
+    /// Bytes of records that have no newline yet, of all fids.
+    pub(crate) unfinished: usize,
 }
 
 /// What the daemon keeps of one GPU for those who look.
@@ -108,6 +110,7 @@ impl Dispatcher {
             keeper,
             wishes: VecDeque::new(),
             draining: false,
+            unfinished: 0,
         }
     }
 

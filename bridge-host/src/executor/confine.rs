@@ -2,10 +2,14 @@
 //!
 //! Each measure is tried, and the ones in force are reported by name: a kernel may lack one, and `info` says so.
 
+use ninedoor_abi::limits::LEASE_STREAMS_MAX;
 use rustix::process::{self, DumpableBehavior, Resource, Rlimit, Signal};
 
-/// Open files: the packets' own, the GPU driver's device nodes, room to spare.
-const OPEN_FILES_MAX: u64 = 1024;
+use super::channel::PACKET_FILES_MAX;
+
+/// Open files: those of as many packets as a lease has streams, the GPU driver's device nodes, room to spare.
+const OPEN_FILES_MAX: u64 = 32_768;
+const _: () = assert!(LEASE_STREAMS_MAX as u64 * PACKET_FILES_MAX as u64 * 3 / 2 < OPEN_FILES_MAX);
 
 /// Gives up what an executor does not need; returns the names of what took effect.
 pub(super) fn confine() -> Vec<String> {

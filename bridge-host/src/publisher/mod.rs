@@ -325,10 +325,12 @@ impl LocalProvider for Publisher {
     }
 
     fn released(&mut self, node: ProviderNode) {
-        if let Some(Node { open: Some(OpenFile::Upload { name, owner, .. }), .. }) =
-            self.nodes.remove(node)
-        {
-            self.nodes.uploads.end(&owner, &name);
+        match self.nodes.remove(node).and_then(|node| node.open) {
+            Some(OpenFile::Upload { name, owner, .. }) => self.nodes.uploads.end(&owner, &name),
+            Some(OpenFile::Orders(mut orders)) => {
+                orders.give_room_back(&mut self.dispatcher.unfinished);
+            }
+            _ => {}
         }
     }
 
