@@ -182,6 +182,29 @@ mod tests {
         assert_eq!(of("", &[]).unwrap(), Config::default());
     }
 
+    /// Proves BR-25.
+    #[test]
+    fn the_documented_file_holds_every_default() {
+        let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/bridge.toml"));
+        assert_eq!(read(Some(path), []).unwrap(), Config::default());
+        let text = fs::read_to_string(path).unwrap();
+        for settings in [
+            format!("{:?}", Config::default().sessions),
+            format!("{:?}", Config::default().leases),
+            format!("{:?}", Config::default().artefacts),
+            format!("{:?}", Config::default().outputs),
+            format!("{:?}", Config::default().executors),
+        ] {
+            let keys = settings.split([' ', '{', ',']).filter_map(|word| word.strip_suffix(':'));
+            for key in keys {
+                assert!(
+                    text.contains(&format!("{key} = ")),
+                    "docs/bridge.toml does not tell of {key}"
+                );
+            }
+        }
+    }
+
     /// Proves BR-8.
     #[test]
     fn variables_count_more_than_the_file() {
