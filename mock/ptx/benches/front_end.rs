@@ -19,3 +19,15 @@ fn parse(bencher: Bencher<'_, '_>, index: usize) {
     let (_, text) = TEXTS[index];
     bencher.counter(BytesCount::of_str(text)).bench(|| mock_ptx::parse(divan::black_box(text)));
 }
+
+#[divan::bench(args = 0..TEXTS.len())]
+fn compile(bencher: Bencher<'_, '_>, index: usize) {
+    let (_, text) = TEXTS[index];
+    bencher.counter(BytesCount::of_str(text)).bench(|| mock_ptx::compile(divan::black_box(text)));
+}
+
+#[divan::bench(args = 0..TEXTS.len())]
+fn signatures(bencher: Bencher<'_, '_>, index: usize) {
+    let (_, text) = TEXTS[index];
+    bencher.counter(BytesCount::of_str(text)).bench(|| mock_ptx::signatures(divan::black_box(text)));
+}

@@ -210,8 +210,14 @@ pub(super) fn hint<'a>(
 /// `createpolicy`: policies are hints, all of them the same one.
 pub(super) fn createpolicy<'a>(
     b: &mut Builder<'a, '_, '_>,
+    opcode: &mut Opcode<'a>,
     operands: Operands<'a>,
 ) -> Result<(), PtxError> {
+    opcode.require(&[("fractional", ()), ("range", ()), ("cvt", ())])?;
+    opcode.has("global");
+    while opcode.take(|part| part.starts_with("L2").then_some(())).is_some() {}
+    opcode.ty_of(&[Type::B64])?;
+    opcode.finish()?;
     let Some(d) = operands.first() else {
         return Err(b.malformed("the result is missing"));
     };

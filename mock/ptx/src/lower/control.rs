@@ -80,3 +80,20 @@ pub(super) fn nanosleep<'a>(
     b.emit(Op::Sleep { nanoseconds });
     Ok(())
 }
+
+/// `griddepcontrol`, `pmevent`: hints to schedulers and profilers; nothing happens.
+pub(super) fn hint<'a>(
+    b: &mut Builder<'a, '_, '_>,
+    opcode: &mut Opcode<'a>,
+    operands: Operands<'a>,
+) -> Result<(), PtxError> {
+    if opcode.name == "griddepcontrol" {
+        opcode.require(&[("wait", ()), ("launch_dependents", ())])?;
+        b.exactly::<0>(operands)?;
+    } else {
+        opcode.has("mask");
+        let [event] = b.exactly(operands)?;
+        b.constant(event)?;
+    }
+    opcode.finish()
+}

@@ -77,7 +77,7 @@ pub(super) fn instruction<'a>(
         "fence" => access::fence(b, opcode),
         "membar" => access::membar(b, opcode),
         "prefetch" | "prefetchu" | "discard" | "applypriority" => access::hint(b, opcode, operands),
-        "createpolicy" => access::createpolicy(b, operands),
+        "createpolicy" => access::createpolicy(b, opcode, operands),
         "cp" => asynchronous::cp(b, opcode, operands),
         "mbarrier" => asynchronous::mbarrier(b, opcode, operands),
 
@@ -99,8 +99,7 @@ pub(super) fn instruction<'a>(
         "call" => call::call(b, opcode, operands),
         "ret" | "exit" | "trap" | "brkpt" => control::end(b, opcode, operands),
         "nanosleep" => control::nanosleep(b, opcode, operands),
-        // hints to schedulers and profilers
-        "griddepcontrol" | "pmevent" => Ok(()),
+        "griddepcontrol" | "pmevent" => control::hint(b, opcode, operands),
 
         "tex" | "tld4" | "txq" | "suld" | "sust" | "sured" | "suq" | "istypep" => {
             Err(b.unsupported("textures and surfaces are"))
