@@ -252,6 +252,7 @@ impl Writer {
                 3 if uniform => self.exchange(),
                 4 if uniform => self.shuffle(),
                 5 => self.local(),
+                7 => self.atomic(),
                 6 => self.global(),
                 _ => self.instruction(),
             }
@@ -306,6 +307,23 @@ impl Writer {
             1 => writeln!(self.text, "  redux.sync.add.s32 {d}, {a}, -1;"),
             2 => writeln!(self.text, "  shfl.sync.{kind}.b32 {d}|{p}, {a}, {b}, {clamp}, -1;"),
             _ => writeln!(self.text, "  shfl.sync.{kind}.b32 {d}, {a}, 3, {clamp}, -1;"),
+        }
+        .expect("text");
+    }
+
+    /// An atomic on a cell that is the lane's own, so that its old value does not depend on who comes first.
+    fn atomic(&mut self) {
+        let (old, value, other) = (self.register('w'), self.register('w'), self.register('w'));
+        let (long, more) = (self.register('l'), self.register('l'));
+        match self.below(8) {
+            0 => writeln!(self.text, "  atom.shared.add.u32 {old}, [%own+4096], {value};"),
+            1 => writeln!(self.text, "  atom.shared.min.s32 {old}, [%own+4096], {value};"),
+            2 => writeln!(self.text, "  atom.shared.exch.b32 {old}, [%own+4096], {value};"),
+            3 => writeln!(self.text, "  atom.shared.cas.b32 {old}, [%own+4096], {value}, {other};"),
+            4 => writeln!(self.text, "  red.shared.inc.u32 [%own+4096], {value};"),
+            5 => writeln!(self.text, "  atom.shared.add.f32 {old}, [%own+4096], {value};"),
+            6 => writeln!(self.text, "  atom.global.add.u64 {long}, [%out], {more};"),
+            _ => writeln!(self.text, "  atom.global.xor.b32 {old}, [%out+8], {value};"),
         }
         .expect("text");
     }
@@ -413,7 +431,7 @@ fn program_of(seed: u64, body: impl FnOnce(&mut Writer)) -> String {
         ".version 8.0\n.target sm_80\n.address_size 64\n.visible .entry k(.param .u64 out, .param .u64 in)\n{{\n\
          .reg .b32 %r<{WORDS}>;\n.reg .b64 %d<{LONGS}>;\n.reg .b16 %h<{HALVES}>;\n.reg .pred %p<{PREDICATES}>;\n\
          .reg .b32 %c<4>;\n.reg .pred %q;\n.reg .b32 %t, %tid, %n, %sh, %own;\n.reg .b64 %a, %in, %out, %frame;\n\
-         .shared .align 4 .b8 box[4096];\n.local .align 8 .b8 own[64];\n\
+         .shared .align 4 .b8 box[8192];\n.local .align 8 .b8 own[64];\n\
          ld.param.u64 %out, [out];\n  ld.param.u64 %in, [in];\n\
          mov.u32 %t, %tid.y;\n  mov.u32 %tid, %ntid.x;\n  mov.u32 %n, %tid.x;\n  mad.lo.s32 %tid, %t, %tid, %n;\n\
          mov.u32 %n, %ntid.x;\n  mov.u32 %t, %ntid.y;\n  mul.lo.s32 %n, %n, %t;\n\

@@ -249,6 +249,7 @@ impl Unit<'_> {
             }
             Step::Load(ref access) => return self.load_step(scope, access),
             Step::Store(ref access) => return self.store_step(scope, access),
+            Step::Atomic(ref atomic) => return self.atomic_step(scope, atomic),
             Step::Nothing => {}
             Step::Single => return self.singly(scope),
             Step::Together | Step::Barrier | Step::Library => {

@@ -1,7 +1,8 @@
 //! A kernel in the vector engine's own form: one step for each instruction of the IR, operands as slots.
 
 use mock_ptx::ir::{
-    BooleanOp, Comparison, Guard, Intrinsic, Kernel, Op, RegClass, Space, SpecialRegister, Type,
+    AtomicOp, BooleanOp, Comparison, Guard, Intrinsic, Kernel, Op, RegClass, Space,
+    SpecialRegister, Type,
 };
 
 use super::file::SlotId;
@@ -193,6 +194,7 @@ pub enum Step {
     },
     Load(Box<Access>),
     Store(Box<Access>),
+    Atomic(Box<Atomic>),
     /// Lanes of a warp together.
     Together,
     /// A barrier of the block.
@@ -250,6 +252,19 @@ pub struct Access {
     pub address: At,
     /// The registers, in order of address; constants where stored.
     pub slots: Box<[(RegClass, SlotId)]>,
+}
+
+/// An atomic on 32 or 64 bits.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "as in the IR")]
+pub struct Atomic {
+    pub op: AtomicOp,
+    pub ty: Type,
+    pub space: Space,
+    pub address: At,
+    pub value: SlotId,
+    pub compare: Option<SlotId>,
+    pub dst: Option<SlotId>,
 }
 
 /// An address, by what it counts from.

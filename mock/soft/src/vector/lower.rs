@@ -5,13 +5,14 @@
 use std::collections::BTreeMap;
 
 use mock_ptx::ir::{
-    Address, Base, BooleanOp, Comparison, Conversion, FloatBinary, FloatMode, FloatTernary,
-    FloatUnary, Guard, Instruction, IntegerBinary, IntegerTernary, IntegerUnary, Kernel, Op,
-    Operand, Reg, RegClass, Rounding, Space, Type,
+    Address, AtomicOp, Base, BooleanOp, Comparison, Conversion, FloatBinary, FloatMode,
+    FloatTernary, FloatUnary, Guard, Instruction, IntegerBinary, IntegerTernary, IntegerUnary,
+    Kernel, Op, Operand, Reg, RegClass, Rounding, Space, Type,
 };
 
 use super::code::{
-    Access, At, Code, Compare, Guarded, Line, Logic, Pointer, Step, Truth, is_joinable, is_ordered,
+    Access, At, Atomic, Code, Compare, Guarded, Line, Logic, Pointer, Step, Truth, is_joinable,
+    is_ordered,
 };
 use super::file::SlotId;
 use super::live::Live;
@@ -219,6 +220,9 @@ impl Lowerer<'_> {
             }
             Op::StoreVector { ty, space, srcs, address, .. } => {
                 Step::Store(self.access(*ty, *space, *address, srcs)?)
+            }
+            Op::Atomic { op, ty, space, dst, address, value, compare, .. } => {
+                return self.atomic((*op, *ty, *space), *dst, *address, (*value, *compare));
             }
             _ => return None,
         })
@@ -613,17 +617,7 @@ impl Lowerer<'_> {
         address: Address,
         operands: &[Operand],
     ) -> Option<Box<Access>> {
-        let offset = address.offset as u64;
-        let address = match address.base {
-            Base::Window => At::Window(offset),
-            Base::Register(reg) => At::Pointer(Pointer { base: slot(reg), offset }),
-            Base::Register32(reg) => At::Pointer32(Pointer { base: slot(reg), offset }),
-            Base::Symbol(id) => {
-                let start = self.symbols.get(id.index()).copied().unwrap_or(0);
-                At::Window(start.wrapping_add(offset))
-            }
-            Base::Frame => At::Frame(offset),
-        };
+        let address = self.at(address);
         let mut slots = Vec::with_capacity(operands.len());
         for operand in operands {
             let class = match operand {
@@ -636,6 +630,41 @@ impl Lowerer<'_> {
             slots.push((class, self.source(class, *operand)));
         }
         Some(Box::new(Access { ty, space, address, slots: slots.into() }))
+    }
+
+    fn atomic(
+        &mut self,
+        (op, ty, space): (AtomicOp, Type, Space),
+        dst: Option<Reg>,
+        address: Address,
+        (value, compare): (Operand, Option<Operand>),
+    ) -> Option<Step> {
+        let class = ty.class();
+        let fits = |operand: Operand| operand.register().is_none_or(|reg| reg.class() == class);
+        let all = fits(value) && compare.is_none_or(fits) && dst.is_none_or(|d| d.class() == class);
+        let address = self.at(address);
+        if ty.bits() < 32 || !all || matches!(address, At::Pointer32(_) | At::Frame(_)) {
+            return None;
+        }
+        let value = self.source(class, value);
+        let compare = compare.map(|operand| self.source(class, operand));
+        let dst = dst.map(slot);
+        Some(Step::Atomic(Box::new(Atomic { op, ty, space, address, value, compare, dst })))
+    }
+
+    /// What an address counts from, variables resolved.
+    fn at(&self, address: Address) -> At {
+        let offset = address.offset as u64;
+        match address.base {
+            Base::Window => At::Window(offset),
+            Base::Register(reg) => At::Pointer(Pointer { base: slot(reg), offset }),
+            Base::Register32(reg) => At::Pointer32(Pointer { base: slot(reg), offset }),
+            Base::Symbol(id) => {
+                let start = self.symbols.get(id.index()).copied().unwrap_or(0);
+                At::Window(start.wrapping_add(offset))
+            }
+            Base::Frame => At::Frame(offset),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Where lanes of a unit wait for each other.
 
-use mock_ptx::ir::{BarrierKind, Guard, Op, Operand, RegClass};
+use mock_ptx::ir::{BarrierKind, Guard, Op, Operand, RegClass, VoteKind};
 
 use super::mask::{Mask, WARPS_MAX};
 use super::path::{Path, State};
@@ -48,7 +48,8 @@ impl Unit<'_> {
             _ if scope.mask == self.alive && self.names_all(&who, scope) => scope.mask,
             _ => return self.together_in_part(op, &who, scope),
         };
-        if complete == scope.mask && self.shuffle_whole_warps(op, scope) {
+        let at_once = self.shuffle_whole_warps(op, scope) || self.vote_by_warps(op, scope);
+        if at_once {
             return Ok(true);
         }
         for warp in scope.warps.clone() {
@@ -92,6 +93,41 @@ impl Unit<'_> {
         if let Some(predicate) = in_range {
             let words = &mut self.predicates[predicate.index()].0;
             words[scope.warps.clone()].fill(in_range_lanes);
+        }
+        true
+    }
+
+    /// A vote of all lanes of the scope, warp by warp. False where it is another operation.
+    fn vote_by_warps(&mut self, op: &Op, scope: &Scope) -> bool {
+        let Op::Vote { kind, dst, predicate, .. } = op else { return false };
+        let holding = self.holding(*predicate, &scope.mask);
+        let d = dst.index();
+        if *kind != VoteKind::Ballot {
+            let mut answers = Mask::EMPTY;
+            for warp in scope.warps.clone() {
+                let (yes, all) = (holding.0[warp], scope.mask.0[warp]);
+                let answer = match kind {
+                    VoteKind::Any => yes != 0,
+                    VoteKind::Uniform => yes == all || yes == 0,
+                    VoteKind::All | VoteKind::Ballot => yes == all,
+                };
+                answers.0[warp] = if answer { all } else { 0 };
+            }
+            let words = &mut self.predicates[d];
+            *words = words.without(&scope.mask).or(&answers);
+            return true;
+        }
+        let keep = self.keeps(scope, RegClass::B32, d as u32);
+        let mut target = self.file32.take(d as u32, keep);
+        for warp in scope.warps.clone() {
+            target.chunks[warp].0.fill(holding.0[warp]);
+        }
+        if keep {
+            let (isa, warps) = (self.isa, scope.warps.clone());
+            self.file32
+                .put_masked(d as u32, target, warps, &scope.mask, |d, m, a| isa.blend32(d, m, a));
+        } else {
+            self.file32.put(d as u32, target);
         }
         true
     }

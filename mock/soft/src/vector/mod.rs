@@ -10,6 +10,7 @@
 
 mod access;
 mod alu;
+mod atomic;
 pub mod code;
 pub mod file;
 pub mod live;
