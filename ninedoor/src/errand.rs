@@ -11,7 +11,7 @@ use alloc::boxed::Box;
 use ninedoor_abi::{Now, Refusal};
 use secure9p::{
     Errno, Name, OpenFlags,
-    server::{Owed, Reply, Request},
+    server::{Owed, OwedId, Reply, Request},
 };
 
 use crate::{
@@ -54,10 +54,22 @@ pub(crate) struct Dispatch {
 #[derive(Debug)]
 pub(crate) struct Errand {
     connection: ConnectionId,
-    owed: Owed,
+    /// None once the peer was told that it was interrupted: what the answer hands out is then handed back.
+    owed: Option<Owed>,
     attachment: Key,
     hook: Hook,
     then: Then,
+}
+
+impl Errand {
+    fn is_owed(&self, id: OwedId) -> bool {
+        self.owed.as_ref().is_some_and(|owed| owed.id() == id)
+    }
+
+    /// Whether the peer may be told at once that this did not happen, whatever becomes of it: not where something is written.
+    const fn can_be_interrupted(&self) -> bool {
+        matches!(self.then, Then::Walk(..) | Then::Open { .. })
+    }
 }
 
 /// What to do with the answer.
@@ -110,6 +122,7 @@ impl Server {
             return self.conclude(connection, owed, Err(Errno::EPERM));
         };
         self.attachments.hold(attachment);
+        let owed = Some(owed);
         let key =
             self.errands.insert(Errand { connection: connection.id, owed, attachment, hook, then });
         connection.errands.push(key);
@@ -151,6 +164,10 @@ impl Server {
             return;
         };
         let live = self.is_live(attachment);
+        let Some(owed) = owed else {
+            self.let_go(None, attachment);
+            return self.release_answer(hook, then, result);
+        };
         let Some(mut connection) = self.take(connection) else {
             self.let_go(None, attachment);
             return self.release_answer(hook, then, result);
@@ -229,17 +246,30 @@ impl Server {
     }
 
     /// Calls off what the peer has flushed, where that helps: an upstream may be slow, a provider in this process is not.
+    /// Who waits for a walk or an open is let go at once: the upstream may be silent, and its Rflush far away.
     pub(crate) fn call_off_flushed(&mut self, connection: &mut Connection) {
         while let Some(flushed) = connection.session.poll_flushed() {
-            let of_flushed = |errand: &&Errand| errand.owed.id() == flushed;
-            let errand = |key: &Key| {
-                self.errands.get(*key).filter(of_flushed).map(|errand| (*key, errand.hook.backend))
+            let is_flushed =
+                |key: &&Key| self.errands.get(**key).is_some_and(|errand| errand.is_owed(flushed));
+            let Some(key) = connection.errands.iter().find(is_flushed).copied() else { continue };
+            let Some(Backend::Remote(id)) = self.errands.get(key).map(|errand| errand.hook.backend)
+            else {
+                continue;
             };
-            if let Some((key, Backend::Remote(id))) = connection.errands.iter().find_map(errand)
-                && let Some(upstream) = self.upstreams.get_mut(id.0 as usize)
-            {
+            if let Some(upstream) = self.upstreams.get_mut(id.0 as usize) {
                 upstream.call_off(key);
             }
+            self.interrupt(connection, key);
+        }
+    }
+
+    fn interrupt(&mut self, connection: &mut Connection, key: Key) {
+        if let Some(errand) = self.errands.get_mut(key)
+            && errand.can_be_interrupted()
+            && let Some(owed) = errand.owed.take()
+        {
+            connection.errands.retain(|errand| *errand != key);
+            connection.session.answer(owed, Err(Errno::EINTR));
         }
     }
 

@@ -84,6 +84,34 @@ fn a_flushed_request_is_called_off_over_there() {
     assert!(world.read(queen, "/gpu/GPU-0/info").is_ok());
 }
 
+/// Proves NS-37.
+#[test]
+fn who_waits_for_a_walk_to_a_silent_bridge_can_be_interrupted() {
+    let mut world = World::hive_on_bridge();
+    let queen = world.queen();
+    assert!(world.read(queen, "/gpu/GPU-0/info").is_ok());
+    let handles = world.bridge.as_ref().unwrap().1.gpus.handles();
+    world.bridge_moves = false;
+    let newfid = world.new_fid(queen.line);
+    let wname = ["gpu", "GPU-0"].map(str::to_owned).to_vec();
+    let walk = world.send(queen.line, Tmessage::Walk { fid: queen.root, newfid, wname });
+    assert_eq!(world.answer(queen.line, walk), None);
+    world.cancel(queen.line, walk);
+    assert_eq!(
+        world.answer(queen.line, walk),
+        Some(Err(Errno::EINTR)),
+        "while the bridge is silent"
+    );
+    world.bridge_moves = true;
+    world.run();
+    assert_eq!(
+        world.bridge.as_ref().unwrap().1.gpus.handles(),
+        handles,
+        "what came late is handed back"
+    );
+    assert!(world.read(queen, "/gpu/GPU-0/info").is_ok());
+}
+
 /// Proves NS-31.
 #[test]
 fn a_bridge_that_owes_an_answer_and_says_nothing_is_hung_up_on() {
