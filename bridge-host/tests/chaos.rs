@@ -22,9 +22,8 @@ async fn misbehave(worker: secure9p_tokio::Root, name: String, gpu: &'static str
     assert!(leased.starts_with("OK LEASE"), "{leased}");
     for (kernel, _) in KINDS {
         let mut job = inline_job(&format!("{name}-{kernel}"), kernel);
-        job["timeout_ms"] = json!(40);
-        if kernel == "anything" {
-            job["timeout_ms"] = json!(10_000);
+        if matches!(kernel, "mock_waits" | "mock_hangs") {
+            job["timeout_ms"] = json!(40);
         }
         let accepted = submit(&worker, gpu, &job).await;
         assert!(accepted.starts_with("OK JOB"), "{accepted}");
