@@ -113,14 +113,14 @@ impl<'a> Unit<'a> {
         Some((access.space, shape))
     }
 
-    /// Where all lanes of the unit would access, if all of them may.
+    /// Where all lanes of the scope's warps would access, if all of them may.
     fn rows(
         &self,
-        access: &Access,
+        (scope, access): (&Scope, &Access),
         (space, shape): (Space, &Affine<u64>),
         kind: Kind,
     ) -> Option<Rows<'a>> {
-        let (low, high) = shape.range(self.extent(), false)?;
+        let (low, high) = range_within(shape, self.extent(), scope)?;
         let (real, first) = job::resolve(space, low as u64);
         let (end, last) = job::resolve(space, high as u64);
         let bytes = u64::from(access.ty.bytes()) * access.slots.len() as u64;
@@ -151,7 +151,7 @@ impl<'a> Unit<'a> {
         access: &Access,
         address: (Space, &Affine<u64>),
     ) -> bool {
-        let Some(rows) = self.rows(access, address, Kind::Load) else { return false };
+        let Some(rows) = self.rows((scope, access), address, Kind::Load) else { return false };
         let ty = access.ty;
         for ((class, slot), i) in access.slots.iter().zip(0u64..) {
             let offsets = rows.offsets.plus(&Affine::uniform(i * u64::from(ty.bytes())));
@@ -191,7 +191,7 @@ impl<'a> Unit<'a> {
         address: (Space, &Affine<u64>),
     ) -> bool {
         let (extent, bytes) = (self.extent(), access.ty.bytes());
-        let Some(rows) = self.rows(access, address, Kind::Store) else { return false };
+        let Some(rows) = self.rows((scope, access), address, Kind::Store) else { return false };
         // Lanes that share a place must come in order, each with all its values.
         let total = i64::from(bytes) * access.slots.len() as i64;
         if !disjoint(&rows.offsets, extent, total) {
@@ -320,9 +320,26 @@ impl<'a> Unit<'a> {
     }
 }
 
+/// The least and greatest address of the lanes of the scope's warps.
+fn range_within(shape: &Affine<u64>, extent: Extent, scope: &Scope) -> Option<(i64, i64)> {
+    let [n0, _, n2] = extent.0;
+    if scope.whole || n2 > 1 {
+        return shape.range(extent, false);
+    }
+    let first = extent.of(scope.warps.start * WARP_LANES);
+    let last = extent.of((scope.warps.end * WARP_LANES).min(extent.lanes()).max(1) - 1);
+    let (start, width) =
+        if first[1] == last[1] { (first, last[0] - first[0] + 1) } else { ([0, first[1], 0], n0) };
+    let part = Affine { base: shape.at(start), ..*shape };
+    part.range(Extent([width, last[1] - first[1] + 1, 1]), false)
+}
+
 /// Whether an address is the same place of every lane's local memory.
+#[inline]
 fn is_local_row(space: Space, shape: &Affine<u64>) -> bool {
-    shape.is_uniform() && job::resolve(space, shape.base).0 == Space::Local
+    matches!(space, Space::Local | Space::Generic)
+        && shape.is_uniform()
+        && job::resolve(space, shape.base).0 == Space::Local
 }
 
 /// Where a span begins, if the region holds it.
