@@ -137,6 +137,8 @@ impl GpuBackend for SoftBackend {
 pub struct SoftDevice {
     memory: DeviceMemory,
     programs: BTreeMap<u32, Program>,
+    /// Kernels that cannot run here, by module: they are refused when they are asked for, the others run.
+    refused: BTreeMap<u32, Vec<mock_ptx::Refused>>,
     next_module: u32,
     options: Options,
     printed: String,
@@ -149,7 +151,22 @@ impl SoftDevice {
         let options =
             Options { workers, printf_bytes: limits.printf_bytes as usize, ..Options::default() };
         let memory = DeviceMemory::new(limits.memory_bytes);
-        Self { memory, programs: BTreeMap::new(), next_module: 1, options, printed: String::new() }
+        Self {
+            memory,
+            programs: BTreeMap::new(),
+            refused: BTreeMap::new(),
+            next_module: 1,
+            options,
+            printed: String::new(),
+        }
+    }
+
+    fn check_not_refused(&self, module: ModuleId, name: &str) -> Result<(), GpuError> {
+        let refused = self.refused.get(&module.0).into_iter().flatten();
+        match refused.into_iter().find(|refused| refused.kernel == name) {
+            Some(refused) => Err(of_ptx(&refused.error)),
+            None => Ok(()),
+        }
     }
 
     fn program(&self, doing: &str, module: ModuleId) -> Result<&Program, GpuError> {
@@ -226,12 +243,17 @@ fn signature(kernel: &Kernel) -> KernelSignature {
 
 impl GpuDevice for SoftDevice {
     fn load(&mut self, image: ModuleImage<'_>) -> Result<ModuleId, GpuError> {
-        let module = mock_ptx::compile(ptx_text(image)?).map_err(|error| of_ptx(&error))?;
+        let (module, refused) =
+            mock_ptx::compile_each(ptx_text(image)?).map_err(|error| of_ptx(&error))?;
+        if let (true, Some(first)) = (module.kernels.is_empty(), refused.first()) {
+            return Err(of_ptx(&first.error));
+        }
         let program = Program::load(module, &mut self.memory)
             .map_err(|error| of_memory("load module", &error))?;
         let id = self.next_module;
         self.next_module += 1;
         self.programs.insert(id, program);
+        self.refused.insert(id, refused);
         Ok(ModuleId(id))
     }
 
@@ -239,11 +261,13 @@ impl GpuDevice for SoftDevice {
         let program =
             self.programs.remove(&module.0).ok_or_else(|| no_module("unload module", module))?;
         program.unload(&mut self.memory);
+        self.refused.remove(&module.0);
         Ok(())
     }
 
     fn kernel(&self, module: ModuleId, name: &str) -> Result<KernelSignature, GpuError> {
         let program = self.program("look up kernel", module)?;
+        self.check_not_refused(module, name)?;
         program.kernel(name).map(signature).ok_or_else(|| {
             let known: Vec<_> =
                 program.kernels().iter().map(|kernel| kernel.name.as_str()).collect();
@@ -270,6 +294,7 @@ impl GpuDevice for SoftDevice {
 
     fn launch(&mut self, launch: &LaunchSpec, stop: &StopSignal) -> Result<LaunchTimes, GpuError> {
         let doing = format!("launch {}", launch.kernel);
+        self.check_not_refused(launch.module, &launch.kernel)?;
         let program =
             self.programs.get(&launch.module.0).ok_or_else(|| no_module(&doing, launch.module))?;
         let asked = Launch {

@@ -179,3 +179,17 @@ fn printed_text_is_kept_up_to_its_limit() {
     assert!(printed.starts_with("hi\nhi\n"));
     assert_eq!(device.take_printf(), "");
 }
+
+/// Proves SOFT-4.
+#[test]
+fn a_kernel_that_cannot_run_is_refused_and_its_neighbours_run() {
+    let text = format!("{ODD}.visible .entry newer() {{ wgmma.fence.sync.aligned; ret; }}\n");
+    let mut device = open();
+    let module = load(&mut *device, &text);
+    let error = device.kernel(module, "newer").expect_err("not on sm_80");
+    assert_eq!(error.kind, ErrorKind::Unsupported);
+    assert!(error.to_string().contains("wgmma.fence"), "{error}");
+    let error = device.launch(&spec(module, "newer", Vec::new()), &StopSignal::new());
+    assert_eq!(error.expect_err("nor this way").kind, ErrorKind::Unsupported);
+    device.launch(&spec(module, "talk", Vec::new()), &StopSignal::new()).expect("runs");
+}
