@@ -71,6 +71,12 @@ impl RecordAssembly {
         (!record.is_empty()).then_some(record)
     }
 
+    /// Bytes of the record that has not ended yet.
+    #[must_use]
+    pub const fn unfinished_bytes(&self) -> usize {
+        self.unfinished.len()
+    }
+
     /// Forgets what has no newline yet: what follows a refused line in one write is not carried out.
     pub fn clear(&mut self) {
         self.nesting = Nesting::default();

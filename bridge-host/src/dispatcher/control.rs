@@ -8,7 +8,7 @@ use ninedoor_abi::{
 };
 
 use super::{Dispatcher, Wish};
-use crate::store::Owner;
+use crate::{limits::DETAIL_BYTES_MAX, store::Owner};
 
 impl Dispatcher {
     /// One line written to `ctl`.
@@ -64,7 +64,7 @@ impl Dispatcher {
         outcome: Result<StatusLine, Refusal>,
         now: Now,
     ) -> StatusLine {
-        let status = outcome.unwrap_or_else(|refusal| StatusLine::err(verb, refusal));
+        let status = outcome.unwrap_or_else(|refusal| StatusLine::err(verb, cut(refusal)));
         let worker = caller.role.is_worker().then(|| caller.subject.clone()).flatten();
         if let Some(gpu) = self.gpus.get_mut(gpu) {
             gpu.control.note(now.unix_ms, worker, &status);
@@ -147,7 +147,28 @@ impl Dispatcher {
     }
 }
 
+/// The text of a refusal is kept in logs, and may quote what a peer sent.
+fn cut(mut refusal: Refusal) -> Refusal {
+    let fits = |at: &usize| refusal.text.is_char_boundary(*at);
+    if let Some(end) = (0..=DETAIL_BYTES_MAX).rev().find(fits) {
+        refusal.text.truncate(end);
+    }
+    refusal
+}
+
 /// On whose behalf the broker is asked.
 pub(super) fn by(caller: &Caller) -> By {
     By { role: caller.role, subject: caller.subject.clone(), ticket: caller.ticket }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_that_quotes_too_much_is_cut_between_characters() {
+        let long = cut(Refusal::invalid("a".to_owned() + &"ü".repeat(DETAIL_BYTES_MAX)));
+        assert_eq!(long.text.len(), DETAIL_BYTES_MAX - 1);
+        assert_eq!(cut(Refusal::invalid("short")).text, "short");
+    }
 }

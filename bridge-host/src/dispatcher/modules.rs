@@ -16,6 +16,9 @@ pub(super) const MODULE_BYTES_MAX: u64 = 16 << 20;
 /// Modules whose tables are remembered; the oldest goes first.
 const MODULES_MAX: usize = 256;
 
+/// Kernels that a refusal names: a module may have very many.
+const KERNELS_NAMED_MAX: usize = 8;
+
 /// The tables of modules seen lately.
 #[derive(Debug, Default)]
 pub(super) struct Modules {
@@ -94,7 +97,12 @@ impl ModuleFacts {
         let Some(kernels) = &self.kernels else { return Ok(None) };
         let found = kernels.iter().find(|kernel| kernel.name == name);
         found.map(Some).ok_or_else(|| {
-            let names: Vec<_> = kernels.iter().map(|kernel| kernel.name.as_str()).collect();
+            let names = kernels.iter().map(|kernel| kernel.name.as_str());
+            let mut names: Vec<_> = names.take(KERNELS_NAMED_MAX).collect();
+            let more = format!("{} more", kernels.len() - names.len());
+            if kernels.len() > names.len() {
+                names.push(&more);
+            }
             Refusal::invalid(format!("kernel: module has {}, got {name}", names.join(", ")))
         })
     }
@@ -148,5 +156,17 @@ mod tests {
         assert_eq!(facts.kernel("k").unwrap().unwrap().parameters.len(), 1);
         let again = modules.facts(&digest, || panic!("it is known")).unwrap();
         assert_eq!(again.kernel("j").unwrap_err().text, "kernel: module has k, got j");
+    }
+
+    #[test]
+    fn a_refusal_names_the_first_kernels_of_very_many() {
+        let kernel = |number: usize| format!(".visible .entry k{number}() {{ ret; }}\n");
+        let head = ".version 8.0\n.target sm_80\n.address_size 64\n".to_owned();
+        let ptx = head + &(0..100).map(kernel).collect::<String>();
+        let refusal = ModuleFacts::of(ptx.as_bytes()).unwrap().kernel("j").unwrap_err();
+        assert_eq!(
+            refusal.text,
+            "kernel: module has k0, k1, k2, k3, k4, k5, k6, k7, 92 more, got j"
+        );
     }
 }

@@ -44,7 +44,13 @@ impl Dispatcher {
     }
 
     fn finished(&mut self, executor: ExecutorRef, finished: &Finished, now: Now) -> Event {
-        let outcome = match self.publish_outputs(finished, now) {
+        let job = JobNumber(finished.run.0);
+        // Not its job, or one that was told to stop: nothing of it is shown, and the broker says how it ended.
+        let published = match self.broker.awaits(&executor, job) {
+            true => self.publish_outputs(finished, now),
+            false => Ok(Vec::new()),
+        };
+        let outcome = match published {
             Ok(outputs) => JobOutcome::Ok {
                 h2d_us: finished.load_us.saturating_add(finished.h2d_us),
                 kernel_us: finished.kernel_us,
@@ -53,7 +59,7 @@ impl Dispatcher {
             },
             Err(detail) => JobOutcome::Err { code: JobCode::Lost, detail, sticky: false },
         };
-        Event::Finished { executor, job: JobNumber(finished.run.0), outcome }
+        Event::Finished { executor, job, outcome }
     }
 }
 

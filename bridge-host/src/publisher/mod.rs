@@ -225,7 +225,9 @@ impl Publisher {
         let file = self.nodes.open_file(node)?;
         match file {
             OpenFile::Orders(orders) => orders.write(&mut self.dispatcher, asking, data)?,
-            OpenFile::Upload { upload, .. } => upload.write(offset, data)?,
+            OpenFile::Upload { upload, .. } => {
+                self.dispatcher.artefacts.write(upload, offset, data)?;
+            }
             _ => return Err(refuse(Errno::EBADF, "not open for writing")),
         }
         Ok(Reply::Write { count: u32::try_from(data.len()).unwrap_or(u32::MAX) })
@@ -269,8 +271,7 @@ impl Publisher {
     fn clunk(&mut self, asking: &Asking<'_>, node: ProviderNode) -> Answer {
         match self.nodes.remove(node).and_then(|node| node.open) {
             Some(OpenFile::Orders(mut orders)) => orders.finish(&mut self.dispatcher, asking)?,
-            Some(OpenFile::Upload { upload, owner, name }) => {
-                self.nodes.uploads.end(&owner, &name);
+            Some(OpenFile::Upload { upload, .. }) => {
                 self.dispatcher.artefacts.commit(upload)?;
             }
             _ => {}
@@ -279,10 +280,22 @@ impl Publisher {
     }
 
     fn remove(&mut self, asking: &Asking<'_>, node: ProviderNode) -> Answer {
-        let removed = self.nodes.remove(node).map(|node| node.place);
-        match removed {
-            Some(Place::Bundle(name)) => self.remove_bundle(asking, &name),
+        let Some(Node { place, open, .. }) = self.nodes.remove(node) else {
+            return Err(unknown_node());
+        };
+        let was_upload = matches!(open, Some(OpenFile::Upload { .. }));
+        self.forget(open);
+        match place {
+            Place::Bundle(_) if was_upload => Ok(Reply::Done),
+            Place::Bundle(name) => self.remove_bundle(asking, &name),
             _ => Err(refuse(Errno::EPERM, "only staged artefacts are removed")),
+        }
+    }
+
+    /// What was open and not finished is as if it had never been.
+    fn forget(&mut self, open: Option<OpenFile>) {
+        if let Some(OpenFile::Orders(mut orders)) = open {
+            orders.give_room_back(&mut self.dispatcher.unfinished);
         }
     }
 
@@ -325,13 +338,8 @@ impl LocalProvider for Publisher {
     }
 
     fn released(&mut self, node: ProviderNode) {
-        match self.nodes.remove(node).and_then(|node| node.open) {
-            Some(OpenFile::Upload { name, owner, .. }) => self.nodes.uploads.end(&owner, &name),
-            Some(OpenFile::Orders(mut orders)) => {
-                orders.give_room_back(&mut self.dispatcher.unfinished);
-            }
-            _ => {}
-        }
+        let open = self.nodes.remove(node).and_then(|node| node.open);
+        self.forget(open);
     }
 
     fn poll_answer(&mut self) -> Option<(AskId, Answer)> {

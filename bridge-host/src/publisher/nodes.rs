@@ -38,8 +38,13 @@ impl Nodes {
         number
     }
 
+    /// However a node goes, its upload is no longer under way.
     pub(super) fn remove(&mut self, node: ProviderNode) -> Option<Node> {
-        self.nodes.remove(&node)
+        let removed = self.nodes.remove(&node)?;
+        if let Some(OpenFile::Upload { owner, name, .. }) = &removed.open {
+            self.uploads.end(owner, name);
+        }
+        Some(removed)
     }
 
     pub(super) fn place(&self, node: ProviderNode) -> Result<&Place, Refusal> {
@@ -108,6 +113,42 @@ impl Uploads {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::{ArtefactQuota, Artefacts};
+
+    fn some_mount() -> MountId {
+        let config = ninedoor::Config::bridge("b", "0", ninedoor::Secrets::new(BTreeMap::new()));
+        let now = ninedoor_abi::Now {
+            unix_ms: ninedoor_abi::UnixMs(0),
+            mono_us: ninedoor_abi::MonoUs(0),
+        };
+        let at = "/bundles".parse().unwrap();
+        ninedoor::Server::new(config, now).mount_provider(&at).unwrap()
+    }
+
+    /// Proves ART-5.
+    #[test]
+    fn an_upload_whose_fid_is_removed_leaves_its_name_free() {
+        let directory = tempfile::tempdir().unwrap();
+        let quota = ArtefactQuota {
+            artefact_bytes_max: 9,
+            owner_bytes_max: 9,
+            owner_names_max: 9,
+            store_bytes_max: 9,
+        };
+        let (owner, name) = (Owner::Shared, "x".to_owned());
+        let upload = Artefacts::open(directory.path(), quota).unwrap().begin(&owner, "x").unwrap();
+        let mut nodes = Nodes::default();
+        nodes.uploads.begin(&owner, "x");
+        let node = nodes.insert(Node {
+            mount: some_mount(),
+            place: Place::Bundle(name.clone()),
+            worker: None,
+            open: Some(OpenFile::Upload { upload, owner: owner.clone(), name }),
+        });
+        assert!(nodes.uploads.has(&owner, "x"));
+        drop(nodes.remove(node));
+        assert!(!nodes.uploads.has(&owner, "x"));
+    }
 
     #[test]
     fn a_name_is_being_written_until_its_last_upload_ends() {

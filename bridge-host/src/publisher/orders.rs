@@ -13,7 +13,7 @@ use crate::dispatcher::Dispatcher;
 /// Bytes of status lines that one fid keeps for its reader.
 const STATUS_BYTES_MAX: usize = 64 * 1024;
 
-/// Bytes of records without a newline, of all fids together.
+/// Bytes of records that have not ended, of all fids together.
 const UNFINISHED_BYTES_MAX: usize = 256 << 20;
 
 /// One such fid.
@@ -66,12 +66,11 @@ impl Orders {
         if let Err(refusal) = self.take_room(&mut dispatcher.unfinished, data) {
             return self.conclude(StatusLine::err(self.verb_of(data), refusal));
         }
-        let records = match self.assembly.write(data, self.record_bytes_max()) {
+        let assembled = self.assembly.write(data, self.record_bytes_max());
+        self.count_unfinished(&mut dispatcher.unfinished);
+        let records = match assembled {
             Ok(records) => records,
-            Err(refusal) => {
-                self.give_room_back(&mut dispatcher.unfinished);
-                return self.conclude(StatusLine::err(self.verb_of(data), refusal));
-            }
+            Err(refusal) => return self.conclude(StatusLine::err(self.verb_of(data), refusal)),
         };
         for record in records {
             if let Err(refusal) = self.carry_out(dispatcher, asking, &record) {
@@ -83,24 +82,25 @@ impl Orders {
         Ok(())
     }
 
-    /// Unfinished records of all fids together are bounded: a peer may open many.
+    /// Unfinished records of all fids together are bounded: a peer may open many. Whether `data` ends its record is seen only
+    /// when it has been put together, for a newline within an object ends none.
     fn take_room(&mut self, unfinished: &mut usize, data: &[u8]) -> Result<(), Refusal> {
         let others = *unfinished - self.unfinished_bytes;
-        let own = match data.iter().rposition(|byte| *byte == b'\n') {
-            Some(newline) => data.len() - newline - 1,
-            None => self.unfinished_bytes + data.len(),
-        };
-        if others + own > UNFINISHED_BYTES_MAX {
+        if others + self.unfinished_bytes + data.len() > UNFINISHED_BYTES_MAX {
             self.assembly.clear();
             self.give_room_back(unfinished);
             let text = format!(
-                "records without a newline take {others} bytes of {UNFINISHED_BYTES_MAX}, try again later"
+                "unfinished records take {others} bytes of {UNFINISHED_BYTES_MAX}, try again later"
             );
             return Err(super::refuse(Errno::EAGAIN, text));
         }
-        self.unfinished_bytes = own;
-        *unfinished = others + own;
         Ok(())
+    }
+
+    const fn count_unfinished(&mut self, unfinished: &mut usize) {
+        self.give_room_back(unfinished);
+        self.unfinished_bytes = self.assembly.unfinished_bytes();
+        *unfinished += self.unfinished_bytes;
     }
 
     /// The record that has no newline yet is not there any more.
@@ -188,21 +188,39 @@ mod tests {
         Orders::new("GPU-0".parse().unwrap(), GpuFile::Job, true, Vec::new())
     }
 
+    fn write(orders: &mut Orders, unfinished: &mut usize, data: &[u8]) {
+        orders.take_room(unfinished, data).unwrap();
+        orders.assembly.write(data, DESCRIPTOR_BYTES_MAX).unwrap();
+        orders.count_unfinished(unfinished);
+    }
+
+    /// Proves BR-26.
     #[test]
-    fn unfinished_records_take_room_until_their_newline_and_no_more_than_there_is() {
+    fn unfinished_records_take_room_until_they_end_and_no_more_than_there_is() {
         let (mut one, mut other, mut unfinished) = (orders(), orders(), 0);
-        one.take_room(&mut unfinished, &[b'x'; 100]).unwrap();
-        other.take_room(&mut unfinished, b"abc").unwrap();
+        write(&mut one, &mut unfinished, &[b'x'; 100]);
+        write(&mut other, &mut unfinished, b"abc");
         assert_eq!(unfinished, 103);
-        one.take_room(&mut unfinished, b"y\nzz").unwrap();
+        write(&mut one, &mut unfinished, b"y\nzz");
         assert_eq!(unfinished, 5);
         unfinished += UNFINISHED_BYTES_MAX - 5;
         let refusal = other.take_room(&mut unfinished, b"d").unwrap_err();
         assert_eq!(refusal.errno, Errno::EAGAIN);
         assert_eq!(
             refusal.text,
-            "records without a newline take 268435453 bytes of 268435456, try again later"
+            "unfinished records take 268435453 bytes of 268435456, try again later"
         );
         assert_eq!(unfinished, UNFINISHED_BYTES_MAX - 3, "what it had is given back");
+    }
+
+    /// Proves BR-26.
+    #[test]
+    fn newlines_within_an_unfinished_descriptor_take_room_too() {
+        let (mut one, mut unfinished) = (orders(), 0);
+        write(&mut one, &mut unfinished, b"{\n\n\n\n");
+        write(&mut one, &mut unfinished, b"\n\n");
+        assert_eq!(unfinished, 7);
+        write(&mut one, &mut unfinished, b"}\n");
+        assert_eq!(unfinished, 0);
     }
 }

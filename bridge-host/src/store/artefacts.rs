@@ -20,11 +20,15 @@ use std::{
     io::{self, ErrorKind, Write},
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use ninedoor_abi::{Errno, Refusal, Subject, job::Sha256};
 
 use crate::digest::{Hasher, sha256_of};
+
+/// Bytes by which an upload takes room: not at every write, for that looks at every name.
+const ROOM_BYTES: u64 = 64 * 1024;
 
 /// Whose name it is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -64,7 +68,42 @@ pub(crate) struct Artefacts {
     quota: ArtefactQuota,
     names: BTreeMap<Owner, BTreeMap<String, Artefact>>,
     objects: BTreeMap<Sha256, Object>,
+    incoming: Arc<Mutex<Incoming>>,
     uploads_begun: u64,
+}
+
+/// What unfinished uploads have of the disk, or may have without asking again. It counts like what is staged: else a peer could
+/// fill the disk and never finish.
+#[derive(Debug, Default)]
+struct Incoming(BTreeMap<Owner, Unfinished>);
+
+#[derive(Debug, Default)]
+struct Unfinished {
+    uploads: usize,
+    bytes: u64,
+}
+
+impl Incoming {
+    fn uploads_of(&self, owner: &Owner) -> usize {
+        self.0.get(owner).map_or(0, |unfinished| unfinished.uploads)
+    }
+
+    fn bytes_of(&self, owner: &Owner) -> u64 {
+        self.0.get(owner).map_or(0, |unfinished| unfinished.bytes)
+    }
+
+    fn bytes(&self) -> u64 {
+        self.0.values().map(|unfinished| unfinished.bytes).sum()
+    }
+
+    fn end(&mut self, owner: &Owner, bytes: u64) {
+        let Some(unfinished) = self.0.get_mut(owner) else { return };
+        unfinished.uploads -= 1;
+        unfinished.bytes -= bytes;
+        if unfinished.uploads == 0 {
+            self.0.remove(owner);
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -84,6 +123,9 @@ pub(crate) struct Upload {
     hasher: Hasher,
     bytes: u64,
     bytes_max: u64,
+    incoming: Arc<Mutex<Incoming>>,
+    /// What is counted for it there.
+    room_bytes: u64,
 }
 
 impl Artefacts {
@@ -97,6 +139,7 @@ impl Artefacts {
             quota,
             names: BTreeMap::new(),
             objects: BTreeMap::new(),
+            incoming: Arc::default(),
             uploads_begun: 0,
         };
         for part in ["objects", "names/shared", "incoming"] {
@@ -120,10 +163,11 @@ impl Artefacts {
             );
             return Err(Refusal::new(Errno::EEXIST, text));
         }
-        let count = owned.map_or(0, BTreeMap::len);
+        let mut incoming = lock(&self.incoming);
+        let count = owned.map_or(0, BTreeMap::len) + incoming.uploads_of(owner);
         if count >= self.quota.owner_names_max {
             let text = format!(
-                "{count} artefacts staged of at most {}; remove some",
+                "{count} artefacts staged or being written, at most {}; remove some",
                 self.quota.owner_names_max
             );
             return Err(Refusal::new(Errno::EDQUOT, text));
@@ -131,6 +175,7 @@ impl Artefacts {
         let path = self.root.join("incoming").join(self.uploads_begun.to_string());
         self.uploads_begun += 1;
         let file = create_new(&path, 0o600)?;
+        incoming.0.entry(owner.clone()).or_default().uploads += 1;
         Ok(Upload {
             owner: owner.clone(),
             name: name.to_owned(),
@@ -139,7 +184,43 @@ impl Artefacts {
             hasher: Hasher::default(),
             bytes: 0,
             bytes_max: self.quota.artefact_bytes_max,
+            incoming: Arc::clone(&self.incoming),
+            room_bytes: 0,
         })
+    }
+
+    /// Takes the next bytes of an upload. Artefacts are hashed as they arrive, so they are written front to back.
+    ///
+    /// # Errors
+    /// `EINVAL` for bytes that do not follow the last ones, `EFBIG` over the bound, `EDQUOT` over the owner's quota, `ENOSPC`
+    /// when the store is full, `EIO` from the file system.
+    pub(crate) fn write(
+        &self,
+        upload: &mut Upload,
+        offset: u64,
+        bytes: &[u8],
+    ) -> Result<(), Refusal> {
+        let end = upload.end_of(offset, bytes)?;
+        self.take_room(upload, end)?;
+        upload.append(bytes, end)
+    }
+
+    /// Counts the bytes up to `end`, and some more where there is room.
+    fn take_room(&self, upload: &mut Upload, end: u64) -> Result<(), Refusal> {
+        if end <= upload.room_bytes {
+            return Ok(());
+        }
+        let (owner, more) = (&upload.owner, end - upload.room_bytes);
+        let mut incoming = lock(&self.incoming);
+        let owned = self.owned_bytes(owner) + incoming.bytes_of(owner);
+        self.check_owner(owned, more)?;
+        let stored = self.bytes() + incoming.bytes();
+        self.check_store(stored, more)?;
+        let room = (self.quota.owner_bytes_max - owned).min(self.quota.store_bytes_max - stored);
+        let taken = (end.next_multiple_of(ROOM_BYTES) - upload.room_bytes).min(room);
+        incoming.0.entry(owner.clone()).or_default().bytes += taken;
+        upload.room_bytes += taken;
+        Ok(())
     }
 
     /// Gives an upload its name: from here on it is durable, immutable and findable.
@@ -207,7 +288,7 @@ impl Artefacts {
             object.references += 1;
             return Ok(artefact.digest);
         }
-        self.check_room(&artefact)?;
+        self.check_store(self.bytes() + lock(&self.incoming).bytes(), artefact.bytes)?;
         let path = self.object_path(&artefact.digest);
         let mut file = create_new(&path, 0o400)?;
         file.write_all(bytes).map_err(|error| world(&path, &error))?;
@@ -275,28 +356,34 @@ impl Artefacts {
         self.names.get(owner)?.get(name).copied()
     }
 
-    fn check_quotas(&self, owner: &Owner, artefact: &Artefact) -> Result<(), Refusal> {
-        let owned: u64 =
-            self.names.get(owner).into_iter().flatten().map(|(_, artefact)| artefact.bytes).sum();
-        let limit = self.quota.owner_bytes_max;
-        if owned + artefact.bytes > limit {
-            let text = format!(
-                "{} bytes more than the {owned} staged; at most {limit} per owner",
-                artefact.bytes
-            );
-            return Err(Refusal::new(Errno::EDQUOT, text));
-        }
-        self.check_room(artefact)
+    fn owned_bytes(&self, owner: &Owner) -> u64 {
+        self.names.get(owner).into_iter().flatten().map(|(_, artefact)| artefact.bytes).sum()
     }
 
-    fn check_room(&self, artefact: &Artefact) -> Result<(), Refusal> {
-        let (stored, limit) = (self.bytes(), self.quota.store_bytes_max);
-        if !self.objects.contains_key(&artefact.digest) && stored + artefact.bytes > limit {
-            let text =
-                format!("store has {stored} of {limit} bytes, {} more do not fit", artefact.bytes);
-            return Err(Refusal::new(Errno::ENOSPC, text));
+    fn check_quotas(&self, owner: &Owner, artefact: &Artefact) -> Result<(), Refusal> {
+        self.check_owner(self.owned_bytes(owner), artefact.bytes)?;
+        if self.objects.contains_key(&artefact.digest) {
+            return Ok(());
         }
-        Ok(())
+        self.check_store(self.bytes(), artefact.bytes)
+    }
+
+    fn check_owner(&self, owned: u64, more: u64) -> Result<(), Refusal> {
+        let limit = self.quota.owner_bytes_max;
+        if owned + more <= limit {
+            return Ok(());
+        }
+        let text = format!("{more} bytes more than the {owned} staged; at most {limit} per owner");
+        Err(Refusal::new(Errno::EDQUOT, text))
+    }
+
+    fn check_store(&self, stored: u64, more: u64) -> Result<(), Refusal> {
+        let limit = self.quota.store_bytes_max;
+        if stored + more <= limit {
+            return Ok(());
+        }
+        let text = format!("store has {stored} of {limit} bytes, {more} more do not fit");
+        Err(Refusal::new(Errno::ENOSPC, text))
     }
 
     fn keep_object(&mut self, upload: &Upload, artefact: &Artefact) -> Result<(), Refusal> {
@@ -381,11 +468,8 @@ impl Artefacts {
 }
 
 impl Upload {
-    /// Takes the next bytes. Artefacts are hashed as they arrive, so they are written front to back.
-    ///
-    /// # Errors
-    /// `EINVAL` for bytes that do not follow the last ones, `EFBIG` over the bound, `EIO` from the file system.
-    pub(crate) fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), Refusal> {
+    /// Where these bytes would end.
+    fn end_of(&self, offset: u64, bytes: &[u8]) -> Result<u64, Refusal> {
         if offset != self.bytes {
             let text = format!(
                 "write at offset {offset} of artefact {}, wanted {}",
@@ -399,6 +483,10 @@ impl Upload {
                 format!("artefact {} grows to {end} bytes, at most {}", self.name, self.bytes_max);
             return Err(Refusal::new(Errno::EFBIG, text));
         }
+        Ok(end)
+    }
+
+    fn append(&mut self, bytes: &[u8], end: u64) -> Result<(), Refusal> {
         self.file.write_all(bytes).map_err(|error| world(&self.path, &error))?;
         self.hasher.update(bytes);
         self.bytes = end;
@@ -406,10 +494,15 @@ impl Upload {
     }
 }
 
+fn lock(incoming: &Mutex<Incoming>) -> MutexGuard<'_, Incoming> {
+    incoming.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Drop for Upload {
     /// After a commit the file has moved away, and this finds nothing.
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.path);
+        lock(&self.incoming).end(&self.owner, self.room_bytes);
     }
 }
 
@@ -488,7 +581,7 @@ mod tests {
 
         fn stage(&mut self, owner: &Owner, name: &str, bytes: &[u8]) -> Result<Artefact, Refusal> {
             let mut upload = self.store.begin(owner, name)?;
-            upload.write(0, bytes)?;
+            self.store.write(&mut upload, 0, bytes)?;
             self.store.commit(upload)
         }
 
@@ -561,7 +654,7 @@ mod tests {
     fn an_upload_that_is_dropped_leaves_nothing() {
         let mut world = World::new();
         let mut upload = world.store.begin(&Owner::Shared, "x").unwrap();
-        upload.write(0, b"half").unwrap();
+        world.store.write(&mut upload, 0, b"half").unwrap();
         drop(upload);
         assert_eq!((world.files("incoming"), world.store.find(&Owner::Shared, "x")), (0, None));
     }
@@ -609,8 +702,32 @@ mod tests {
         let over_names = world.store.begin(&w, "4").unwrap_err();
         assert_eq!(
             over_names,
-            Refusal::new(Errno::EDQUOT, "3 artefacts staged of at most 3; remove some")
+            Refusal::new(
+                Errno::EDQUOT,
+                "3 artefacts staged or being written, at most 3; remove some"
+            )
         );
+    }
+
+    /// Proves ART-12.
+    #[test]
+    fn what_is_being_written_counts_against_every_quota_until_it_is_dropped() {
+        let mut world = World::new();
+        let (w, v) = (worker("w"), worker("v"));
+        let mut uploads = ["1", "2"].map(|name| world.store.begin(&w, name).unwrap());
+        let [first, second] = &mut uploads;
+        world.store.write(first, 0, &[1; 100]).unwrap();
+        let over_owner = world.store.write(second, 0, &[2; 51]).unwrap_err();
+        assert_eq!(over_owner.errno, Errno::EDQUOT);
+        let mut others = world.store.begin(&v, "1").unwrap();
+        let over_store = world.store.write(&mut others, 0, &[3; 100]).unwrap_err();
+        assert_eq!(over_store.errno, Errno::ENOSPC);
+        let _third = world.store.begin(&w, "3").unwrap();
+        let over_names = world.store.begin(&w, "4").unwrap_err();
+        assert_eq!(over_names.text, "3 artefacts staged or being written, at most 3; remove some");
+        drop(uploads);
+        world.store.write(&mut others, 0, &[3; 100]).unwrap();
+        world.stage(&w, "4", &[4; 50]).unwrap();
     }
 
     /// Proves ART-7.
@@ -618,8 +735,8 @@ mod tests {
     fn bytes_out_of_order_are_refused() {
         let mut world = World::new();
         let mut upload = world.store.begin(&Owner::Shared, "x").unwrap();
-        upload.write(0, b"abc").unwrap();
-        let refusal = upload.write(2, b"d").unwrap_err();
+        world.store.write(&mut upload, 0, b"abc").unwrap();
+        let refusal = world.store.write(&mut upload, 2, b"d").unwrap_err();
         assert_eq!(refusal, Refusal::invalid("write at offset 2 of artefact x, wanted 3"));
     }
 

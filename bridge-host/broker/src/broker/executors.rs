@@ -51,6 +51,14 @@ impl Broker {
         Ok(())
     }
 
+    /// Whether the end of this job, told by this executor, would be how it ends: it runs there and was not told to stop.
+    #[must_use]
+    pub fn awaits(&self, executor: &ExecutorRef, number: JobNumber) -> bool {
+        let runs = |id| self.lease_at(id).running.contains(&number);
+        self.in_charge(executor).is_ok_and(runs)
+            && matches!(self.job_at(number).phase, JobPhase::Running { stop: None, .. })
+    }
+
     pub(super) fn finished(
         &mut self,
         executor: &ExecutorRef,

@@ -92,6 +92,21 @@ fn executor_that_lies_is_killed() {
     assert_eq!(world.kills(), ["lease-1 lie"]);
 }
 
+/// Proves JOB-14, ART-8.
+#[test]
+fn a_job_is_awaited_of_its_own_executor_and_not_once_it_was_told_to_stop() {
+    let (mut world, lease) = with_running(&["j"]);
+    let other = world.lease("v", 1024, 600).unwrap().id;
+    world.submit("v", "k");
+    world.ready(other);
+    let (own, others) = (world.executor_of(lease), world.executor_of(other));
+    assert!(world.broker.awaits(&own, JobNumber(1)));
+    assert!(!world.broker.awaits(&others, JobNumber(1)));
+    assert!(!world.broker.awaits(&own, JobNumber(9)));
+    world.cancel("w", "j").unwrap();
+    assert!(!world.broker.awaits(&own, JobNumber(1)));
+}
+
 /// Proves JOB-15.
 #[test]
 fn executor_that_is_not_ready_in_time_is_killed_and_one_that_keeps_dying_is_spawned_ever_more_slowly()

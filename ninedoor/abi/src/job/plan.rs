@@ -3,7 +3,7 @@
 use alloc::{string::String, vec::Vec};
 
 use super::{JobDescriptor, Param, Params, descriptor::ImpliedOutput};
-use crate::{Errno, PathName, Refusal};
+use crate::{Errno, PathName, Refusal, limits::PARAM_BYTES_MAX};
 
 /// One device buffer of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,7 +111,23 @@ impl LaunchPlan {
                 plan.add_implied(data, outputs, &staged_bytes)?;
             }
         }
+        plan.check_parameter_bytes()?;
         Ok(plan)
+    }
+
+    /// Also where the module's table is not known yet.
+    fn check_parameter_bytes(&self) -> Result<(), Refusal> {
+        let bytes = |parameter: &PlanParameter| match parameter {
+            PlanParameter::Buffer(_) => POINTER_BYTES,
+            PlanParameter::Value { bytes, .. } => bytes.len(),
+        };
+        let together: usize = self.parameters.iter().map(bytes).sum();
+        if together <= PARAM_BYTES_MAX {
+            return Ok(());
+        }
+        Err(Refusal::invalid(alloc::format!(
+            "params: take {together} bytes together, wanted at most {PARAM_BYTES_MAX}"
+        )))
     }
 
     /// Device memory for all of its buffers.
@@ -361,6 +377,24 @@ mod tests {
         assert_eq!(plan.parameters, (0..4).map(PlanParameter::Buffer).collect::<Vec<_>>());
         assert_eq!(plan.buffers[2].usage.output(), Some(&path("/worker/j/r")));
         assert_eq!(plan.buffers[0].usage.source(), Some(&path("/bundles/a")));
+    }
+
+    /// Proves JOBD-12.
+    #[test]
+    fn parameters_that_take_more_together_than_any_kernel_has_are_refused() {
+        let value = alloc::format!(r#"{{"bytes_b64":"{}"}}"#, "AAAA".repeat(5460));
+        let given = |count| {
+            let job = job(&alloc::format!(
+                r#","params":[{}]"#,
+                alloc::vec![value.as_str(); count].join(",")
+            ));
+            LaunchPlan::of(&job, None, staged)
+        };
+        assert!(given(2).is_ok());
+        assert_eq!(
+            given(3).unwrap_err().text,
+            "params: take 49140 bytes together, wanted at most 32764"
+        );
     }
 
     #[test]
