@@ -28,6 +28,9 @@ pub struct MountSpec {
     pub at: String,
 }
 
+/// The name that no worker may have.
+const QUEEN: &str = "queen";
+
 /// What a ticket says, proved or about to be minted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claims {
@@ -98,6 +101,13 @@ impl Claims {
         if self.role.is_worker() && self.subject.is_none() {
             return Err(Refusal::invalid(alloc::format!("a {} ticket needs a subject", self.role)));
         }
+        if self.role.is_worker() && self.subject.as_ref().map(Subject::as_str) == Some(QUEEN) {
+            // The queen's own leases and jobs are kept under this name.
+            return Err(Refusal::invalid(alloc::format!(
+                "a {} ticket is for {QUEEN:?}, wanted another subject",
+                self.role
+            )));
+        }
         if self.scopes.len() > TICKET_SCOPES_MAX {
             return Err(Refusal::invalid(alloc::format!(
                 "ticket has {} scopes, wanted at most {TICKET_SCOPES_MAX}",
@@ -105,5 +115,24 @@ impl Claims {
             )));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Proves TICKET-11.
+    #[test]
+    fn no_ticket_makes_a_worker_of_the_queens_name() {
+        let claims = |role, subject: &str| {
+            Claims::new(role, Some(subject.parse().unwrap()), UnixMs(0)).check()
+        };
+        assert_eq!(
+            claims(Role::WorkerGpu, "queen").unwrap_err().text,
+            "a worker-gpu ticket is for \"queen\", wanted another subject"
+        );
+        assert_eq!(claims(Role::WorkerGpu, "queen-1"), Ok(()));
+        assert_eq!(claims(Role::Queen, "queen"), Ok(()));
     }
 }
