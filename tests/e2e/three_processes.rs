@@ -49,3 +49,15 @@ fn an_input_that_is_staged_is_used_and_one_that_changed_is_refused() {
         "{changed}"
     );
 }
+
+/// Proves SH-19.
+#[test]
+fn the_same_file_may_be_staged_twice_and_another_may_not_take_its_name() {
+    let hive = Hive::start();
+    let ptx = example("vadd.ptx");
+    let first = hive.says(&["stage", word(&ptx)]).well();
+    let again = hive.says(&["stage", word(&ptx)]).well();
+    assert_eq!(first.out, again.out);
+    let other = hive.says(&["stage", word(&example("matmul.ptx")), "vadd.ptx"]).with_code(6);
+    assert!(other.err.contains("/bundles/vadd.ptx is staged with other content than"), "{other}");
+}

@@ -53,6 +53,25 @@ pub async fn send(
     Ok(Staged { path: to.clone(), bytes: sent_bytes, sha256: hex(&hash.finalize()) })
 }
 
+/// Sees to it that a file is in `/bundles`: sends it, unless it is there already.
+///
+/// # Errors
+/// When it cannot be read or is too large, when other content has that name, and whatever the hive refuses.
+pub async fn once(
+    hive: &Hive,
+    file: &Path,
+    to: &PathName,
+    progress: &mut Progress,
+) -> Result<Staged, CommandError> {
+    match hive.facts(to.as_str()).await? {
+        None => send(hive, file, to, progress).await,
+        Some(facts) => {
+            let sha256 = same_content(hive, to, file).await?;
+            Ok(Staged { path: to.clone(), bytes: facts.bytes, sha256 })
+        }
+    }
+}
+
 /// Sees to it that every input of a job is in `/bundles`, and tells what had to be sent.
 ///
 /// # Errors
@@ -68,7 +87,9 @@ pub async fn inputs(
         match hive.facts(input.as_str()).await? {
             None if beside.is_file() => sent.push(send(hive, &beside, input, progress).await?),
             None => return Err(missing(input, &beside)),
-            Some(_) if beside.is_file() => same_content(hive, input, &beside).await?,
+            Some(_) if beside.is_file() => {
+                same_content(hive, input, &beside).await?;
+            }
             Some(_) => {}
         }
     }
@@ -83,10 +104,15 @@ fn missing(input: &PathName, beside: &Path) -> CommandError {
     .hint(format!("put it there, or stage it: stage FILE {}", input.last().unwrap_or_default()))
 }
 
-/// What is staged never changes; a job must not run on yesterday's input because the name is the same.
-async fn same_content(hive: &Hive, input: &PathName, beside: &Path) -> Result<(), CommandError> {
-    if hash_of_staged(hive, input).await? == hash_of_file(beside)? {
-        return Ok(());
+/// What is staged never changes; a job must not run on yesterday's input because the name is the same. The hash of both.
+async fn same_content(
+    hive: &Hive,
+    input: &PathName,
+    beside: &Path,
+) -> Result<String, CommandError> {
+    let hash = hash_of_file(beside)?;
+    if hash_of_staged(hive, input).await? == hash {
+        return Ok(hash);
     }
     let text = format!("{input} is staged with other content than {}", beside.display());
     Err(CommandError::payload(text)

@@ -24,7 +24,7 @@ impl Stage {
         let to = self.place()?;
         let hive = shell.hive().await?;
         let mut progress = Progress::new(shell.screen.is_animated());
-        let staged = stage::send(&hive, &self.file, &to, &mut progress).await?;
+        let staged = stage::once(&hive, &self.file, &to, &mut progress).await?;
         shell.screen.line(&format!("{} sha256:{}", staged.path, staged.sha256), None)?;
         Ok(Done::plain().with("path", staged.path).with("bytes", staged.bytes))
     }
