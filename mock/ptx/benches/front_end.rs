@@ -29,5 +29,7 @@ fn compile(bencher: Bencher<'_, '_>, index: usize) {
 #[divan::bench(args = 0..TEXTS.len())]
 fn signatures(bencher: Bencher<'_, '_>, index: usize) {
     let (_, text) = TEXTS[index];
-    bencher.counter(BytesCount::of_str(text)).bench(|| mock_ptx::signatures(divan::black_box(text)));
+    bencher
+        .counter(BytesCount::of_str(text))
+        .bench(|| mock_ptx::signatures(divan::black_box(text)));
 }

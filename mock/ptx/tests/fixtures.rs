@@ -4,9 +4,10 @@ mod fixtures_folder;
 
 use fixtures_folder::fixtures;
 
-/// Kernels of each source: parameter bytes, static shared bytes, frame bytes by clang and by NVRTC,
-/// functions that are really called.
-const KERNELS: [(&str, &str, u32, u32, [u32; 2], usize); 22] = [
+/// A kernel of a source: parameter bytes, static shared bytes, frame bytes by clang and by NVRTC, functions that are really called.
+type Row = (&'static str, &'static str, u32, u32, [u32; 2], usize);
+
+const KERNELS: [Row; 22] = [
     ("blackscholes", "blackscholes", 52, 0, [0, 0], 0),
     ("blackscholes", "blackscholes_fast", 44, 0, [0, 0], 0),
     ("blackscholes", "math_f64", 20, 0, [80, 80], 0),
