@@ -202,6 +202,38 @@ fn a_carry_chain_shares_one_predicate() {
     assert_eq!((first, third), (second, last));
 }
 
+#[test]
+fn the_carry_of_a_subtraction_is_kept_as_no_borrow() {
+    let kernel = body(
+        "sub.cc.u32 %r1, %r0, 7; addc.u32 %r2, 0, 0; st.global.v2.u32 [%d0], {%r1, %r2}; ret;",
+    );
+    let shown: Vec<String> = ops(&kernel)
+        .filter_map(|op| match op {
+            Op::Carry { op, carry_in, carry_out, .. } => {
+                Some(format!("{op:?} {} {}", carry_in.is_some(), carry_out.is_some()))
+            }
+            Op::IntegerUnary { op, .. } => Some(format!("{op:?}")),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(shown, ["Sub false true", "Not", "Add true false"]);
+}
+
+#[test]
+fn a_load_of_several_values_never_writes_over_its_own_address() {
+    for load in ["ld.global.v2.u64 {%d0, %d1}, [%d0];", "ld.global.v2.u64 {%d1, %d2}, [%d0];"] {
+        let kernel =
+            body(&format!("{load} st.global.u64 [%d0], %d1; st.global.u64 [%d1], %d2; ret;"));
+        let (base, dsts) = ops(&kernel)
+            .find_map(|op| match op {
+                Op::LoadVector { address, dsts, .. } => Some((address.base, dsts.to_vec())),
+                _ => None,
+            })
+            .expect("a load");
+        assert!(dsts.iter().all(|dst| base != Base::Register(*dst)), "{base:?} {dsts:?}");
+    }
+}
+
 // ---- calls ----
 
 const TWICE: &str = ".func (.param .b32 r) twice (.param .b32 a) {

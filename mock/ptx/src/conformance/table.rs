@@ -131,7 +131,7 @@ pub const INSTRUCTIONS: &[Instruction] = &[
             "{add.cc,addc,addc.cc,sub.cc,subc,subc.cc}.{u32,s32} %r0, %r1, %r2",
             "{add.cc,addc,addc.cc,sub.cc,subc,subc.cc}.{u64,s64} %d0, %d1, %d2",
         ],
-        "the carry is kept per function; a call does not pass it on",
+        "after a subtraction the carry is 1 where nothing was borrowed, as `addc` behind `sub.cc` sees on hardware",
     ),
     row(
         Group::ExtendedPrecision,

@@ -9,6 +9,7 @@ use std::collections::BinaryHeap;
 use crate::ir::{Block, Reg, RegClass, RegisterCounts, Role};
 
 use super::liveness::Liveness;
+use super::separate::reads_while_it_writes;
 
 /// From where to where a register is taken. Operation `i` reads at `2i` and writes at `2i + 1`.
 #[derive(Debug, Clone, Copy)]
@@ -58,11 +59,12 @@ fn lives(blocks: &mut [Block], live: &Liveness) -> Vec<Life> {
     for (index, block) in blocks.iter_mut().enumerate() {
         live.live_in(index).for_each(|reg| touch(reg, at));
         for instruction in &mut block.instructions {
-            let guarded = instruction.guard.is_some();
+            // a result that is there before all sources were read shares no place with them
+            let early = instruction.guard.is_some() || reads_while_it_writes(&instruction.op);
             instruction.for_each_register(|reg, role| match role {
                 Role::Read => touch(*reg, at),
                 Role::Write => {
-                    if guarded {
+                    if early {
                         touch(*reg, at);
                     }
                     touch(*reg, at + 1);

@@ -18,6 +18,7 @@ mod liveness;
 mod loops;
 mod order;
 mod promote;
+mod separate;
 mod simplify;
 mod spill;
 
@@ -40,6 +41,7 @@ pub(crate) struct FinishedUnit {
 pub(crate) fn finish(mut unit: Unit, line: u32) -> Result<FinishedUnit, PtxError> {
     promote::promote(&mut unit);
     simplify::simplify(&mut unit);
+    separate::separate(&mut unit);
     order::order(&mut unit);
     if !unit.is_kernel || spill::has_calls(&unit) {
         spill::around_calls(&mut unit, line)?;

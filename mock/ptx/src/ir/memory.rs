@@ -26,7 +26,8 @@ pub enum Base {
     Window,
     /// A 64-bit register.
     Register(Reg),
-    /// A 32-bit register, zero-extended: shared, local, parameter and constant windows.
+    /// A 32-bit register, in shared, local and parameter windows: base plus offset wraps at 32 bits,
+    /// and is then extended with zeros.
     Register32(Reg),
     /// A variable of module scope.
     Symbol(GlobalId),
@@ -34,7 +35,7 @@ pub enum Base {
     Frame,
 }
 
-/// Base plus offset, in bytes; the sum wraps at 64 bits.
+/// Base plus offset, in bytes; the sum wraps at 64 bits, of a [`Base::Register32`] at 32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Address {
     /// What it counts from.

@@ -9,6 +9,10 @@
 //! bits; the operation says what they mean. All registers that a program may read before it writes
 //! are set to zero by instructions of the entry block, so nothing depends on what a file held before.
 //!
+//! A result may be the same register as a source of its operation. All sources are read before any
+//! result is written, by all lanes that act together; only the address of a load of several values
+//! is never among its results.
+//!
 //! # Control flow
 //!
 //! A [`Kernel`] is a list of [`Block`]s, straight lines that end in one [`Terminator`]. Block 0 is the

@@ -172,9 +172,29 @@ fn emit_carry<'a>(
     let dst = b.dst(d, ty)?;
     let (a, y) = (b.src(a, ty)?, b.src(y, ty)?);
     let c = c.map_or(Ok(Operand::Immediate(0)), |c| b.src(c, ty))?;
-    let carry_out = writes.then(|| carry_register(b));
-    b.emit(Op::Carry { op, ty, dst, a, b: y, c, carry_in, carry_out });
+    if op != CarryOp::Sub {
+        let carry_out = writes.then(|| carry_register(b));
+        b.emit(Op::Carry { op, ty, dst, a, b: y, c, carry_in, carry_out });
+        return Ok(());
+    }
+    // the condition code of a subtraction is that of `a + !b + 1`: 1 where nothing was borrowed. NVIDIA's own
+    // 128-bit division reads it with `addc`.
+    let borrow_in = carry_in.map(|carry| {
+        let borrow = b.temporary(RegClass::Predicate);
+        b.emit_always(negate(borrow, carry));
+        borrow
+    });
+    let borrow_out = writes.then(|| b.temporary(RegClass::Predicate));
+    b.emit(Op::Carry { op, ty, dst, a, b: y, c, carry_in: borrow_in, carry_out: borrow_out });
+    if let Some(borrow) = borrow_out {
+        let carry = carry_register(b);
+        b.emit(negate(carry, borrow));
+    }
     Ok(())
+}
+
+fn negate(dst: Reg, a: Reg) -> Op {
+    Op::IntegerUnary { op: IntegerUnary::Not, ty: Type::Pred, dst, a: Operand::Register(a) }
 }
 
 /// `mul` on integers.

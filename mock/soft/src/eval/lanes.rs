@@ -86,7 +86,12 @@ pub trait Lanes {
     fn address(&self, lane: usize, address: Address) -> u64 {
         let base = match address.base {
             Base::Window => 0,
-            Base::Register(reg) | Base::Register32(reg) => self.register(lane, reg),
+            Base::Register(reg) => self.register(lane, reg),
+            Base::Register32(reg) => {
+                // a 32-bit pointer and its offset wrap at 32 bits
+                let start = self.register(lane, reg) as u32;
+                return u64::from(start.wrapping_add(address.offset as u32));
+            }
             Base::Symbol(id) => self.symbol(id),
             Base::Frame => self.frame(lane),
         };

@@ -106,8 +106,10 @@ impl<'a> Unit<'a> {
                 self.file64.shape(base)?.plus(&Affine::uniform(offset))
             }
             At::Pointer32(Pointer { base, offset }) => {
-                let shape: Affine<u64> = self.file32.shape(base)?.widened(self.extent(), false)?;
-                shape.plus(&Affine::uniform(offset))
+                // a 32-bit pointer and its offset wrap at 32 bits
+                let shape: Affine<u32> =
+                    self.file32.shape(base)?.plus(&Affine::uniform(offset as u32));
+                shape.widened(self.extent(), false)?
             }
         };
         Some((access.space, shape))
