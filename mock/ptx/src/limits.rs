@@ -27,6 +27,12 @@ pub const FUNCTION_PARAMETER_BYTES_MAX: u32 = 32_764;
 /// Instructions of one kernel, inlined calls counted as often as they are inlined.
 pub const KERNEL_INSTRUCTIONS_MAX: usize = 1 << 18;
 
+/// Instructions of all kernels of a module, counted alike.
+pub const MODULE_INSTRUCTIONS_MAX: usize = 1 << 21;
+
+/// Steps of the search for shared variables that kernels may touch, for all kernels together.
+pub const SHARED_SEARCH_STEPS_MAX: usize = 1 << 24;
+
 /// From here on functions are called instead of inlined.
 pub const INLINED_INSTRUCTIONS_MAX: usize = 1 << 15;
 
@@ -34,7 +40,7 @@ pub const INLINED_INSTRUCTIONS_MAX: usize = 1 << 15;
 pub const SMALL_FUNCTION_INSTRUCTIONS: usize = 64;
 
 /// Depth of calls that are inlined into each other.
-pub const INLINE_DEPTH_MAX: usize = 64;
+pub const INLINE_DEPTH_MAX: usize = 32;
 
 /// Registers that one kernel uses, before they are allocated.
 pub const REGISTERS_MAX: usize = 1 << 20;
@@ -68,6 +74,7 @@ const _: () = {
     assert!(REGISTERS_MAX < crate::ir::Reg::INDEX_LIMIT as usize, "a register's index must fit");
     assert!(PARAMETER_BYTES_MAX < LARGE_PARAMETER_BYTES_MAX);
     assert!(INLINED_INSTRUCTIONS_MAX < KERNEL_INSTRUCTIONS_MAX);
+    assert!(KERNEL_INSTRUCTIONS_MAX < MODULE_INSTRUCTIONS_MAX);
     assert!(ALIGN_MAX.is_power_of_two() && ARGUMENT_ALIGN.is_power_of_two());
     assert!(FRAME_BYTES_MAX < 1 << 30, "offsets within a variable of the frame are 31 bits");
 };

@@ -620,6 +620,14 @@ fn long_functions_that_are_called_often_are_called_really() {
 }
 
 #[test]
+fn calls_nested_too_deep_to_inline_are_called() {
+    let chain: String =
+        (0..200).map(|n| format!(".func f{} () {{ call f{n}; ret; }}\n", n + 1)).collect();
+    let kernel = kernel(&format!(".func f0 () {{ ret; }}\n{chain}{}", around("call f200; ret;")));
+    assert_eq!(kernel.functions.len(), 6);
+}
+
+#[test]
 fn debug_information_is_passed_over() {
     let kernel = kernel(
         ".file 1 \"/tmp/a.cu\", 123, 456\n.entry k() {\n.loc 1 2 3\n.loc 1 4 5, function_name $L__info0, inlined_at 1 6 7\n$L__tmp0: ret; }

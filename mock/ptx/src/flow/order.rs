@@ -1,8 +1,6 @@
 //! The order of blocks: unreachable ones go, straight lines grow together, loops are contiguous, and
 //! whatever comes back together comes after both of its ways.
 
-use std::collections::BTreeSet;
-
 use crate::ir::{BlockId, Terminator};
 use crate::unit::Unit;
 
@@ -111,10 +109,12 @@ fn ordered(unit: &Unit) -> Vec<u32> {
     let later_first = |to: &mut Vec<u32>| {
         to.sort_unstable_by_key(|node| core::cmp::Reverse(unit.positions[*node as usize]));
     };
-    let ways: Vec<Vec<u32>> = (0..nodes)
-        .map(|node| {
-            let mut outside: Vec<u32> = exits[node].iter().copied().collect();
+    let ways: Vec<Vec<u32>> = exits
+        .into_iter()
+        .enumerate()
+        .map(|(node, mut outside)| {
             later_first(&mut outside);
+            outside.dedup();
             let mut inside = edges.of(node).to_vec();
             later_first(&mut inside);
             outside.extend(inside);
@@ -127,8 +127,8 @@ fn ordered(unit: &Unit) -> Vec<u32> {
 }
 
 /// For each header, where its loop is left to.
-fn exits(edges: &Edges, walk: &Walk, loops: &Loops) -> Vec<BTreeSet<u32>> {
-    let mut exits = vec![BTreeSet::new(); edges.nodes()];
+fn exits(edges: &Edges, walk: &Walk, loops: &Loops) -> Vec<Vec<u32>> {
+    let mut exits = vec![Vec::new(); edges.nodes()];
     for node in (0..edges.nodes()).filter(|node| walk.reached(*node)) {
         for to in edges.of(node) {
             let around_target = nest(loops, *to as usize);
@@ -136,7 +136,7 @@ fn exits(edges: &Edges, walk: &Walk, loops: &Loops) -> Vec<BTreeSet<u32>> {
                 if around_target.contains(&header) {
                     break;
                 }
-                exits[header as usize].insert(*to);
+                exits[header as usize].push(*to);
             }
         }
     }

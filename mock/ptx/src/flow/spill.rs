@@ -7,6 +7,7 @@ use crate::ir::{
     Address, Base, Coherence, Comparison, Guard, Instruction, Op, Operand, Reg, RegClass, Space,
     Terminator, Type,
 };
+use crate::limits::KERNEL_INSTRUCTIONS_MAX;
 use crate::unit::{Unit, frame_offset};
 
 use super::liveness::Liveness;
@@ -28,11 +29,17 @@ fn return_of(terminator: &Terminator) -> Option<usize> {
 pub(super) fn around_calls(unit: &mut Unit, line: u32) -> Result<(), PtxError> {
     let live = Liveness::of(&mut unit.blocks, unit.counts, line)?;
     let mut slots = HashMap::new();
+    let mut moves_left = KERNEL_INSTRUCTIONS_MAX;
     for block in 0..unit.blocks.len() {
         let Some(then) = return_of(&unit.blocks[block].terminator) else { continue };
         let line = unit.blocks[block].terminator_line;
         let mut restores = Vec::new();
         for reg in live.live_in(then) {
+            moves_left = moves_left.checked_sub(2).ok_or_else(|| {
+                let reason =
+                    format!("more than {KERNEL_INSTRUCTIONS_MAX} registers to save around calls");
+                PtxError::too_large(line, reason)
+            })?;
             let address = slot(unit, &mut slots, reg, line)?;
             let saves = save(unit, reg, address);
             let with_line = |op| Instruction { guard: None, op, line };

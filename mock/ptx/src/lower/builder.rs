@@ -1,16 +1,16 @@
 //! Walks a function's statements and emits a flow graph.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::ir::{
     Block, BlockId, FunctionId, Guard, Instruction, Op, Operand, Reg, RegClass, Terminator,
 };
-use crate::limits::KERNEL_INSTRUCTIONS_MAX;
+use crate::limits::{KERNEL_INSTRUCTIONS_MAX, MODULE_INSTRUCTIONS_MAX};
 use crate::syntax::{self, Body, DeclaredSpace, Statement, Variable};
 use crate::{Fault, PtxError};
 
 use super::dispatch;
-use super::layout::extent;
+use super::layout::{CallLayout, extent};
 use super::names::{FrameVariable, Names, Place};
 use super::plan::Inlining;
 use super::symbols::{Symbol, Symbols};
@@ -22,27 +22,70 @@ use crate::unit::Unit;
 pub(super) struct KernelContext<'a, 'k> {
     pub(super) symbols: &'a Symbols<'a>,
     pub(super) usage: &'k Usage,
-    pub(super) inlining: Inlining,
+    pub(super) inlining: &'k Inlining,
     pub(super) shared: SharedPlan,
     /// Functions that are really called, in the order in which calls were seen.
     pub(super) called: Vec<FunctionId>,
-    /// Instructions of all units so far.
-    instruction_count: usize,
+    known_as_called: HashSet<FunctionId>,
+    /// The types of calls through addresses so far.
+    pub(super) indirect_types: Vec<CallLayout>,
+    /// Instructions that this kernel may still have.
+    instructions_left: usize,
+    module: &'k mut ModuleBudget,
+}
+
+/// What all kernels of a module may take together.
+#[derive(Debug)]
+pub(super) struct ModuleBudget {
+    instructions_left: usize,
+}
+
+impl ModuleBudget {
+    pub(super) const fn new() -> Self {
+        Self { instructions_left: MODULE_INSTRUCTIONS_MAX }
+    }
 }
 
 impl<'a, 'k> KernelContext<'a, 'k> {
     pub(super) fn new(
         symbols: &'a Symbols<'a>,
         usage: &'k Usage,
-        inlining: Inlining,
+        inlining: &'k Inlining,
         shared: SharedPlan,
+        module: &'k mut ModuleBudget,
     ) -> Self {
-        Self { symbols, usage, inlining, shared, called: Vec::new(), instruction_count: 0 }
+        Self {
+            symbols,
+            usage,
+            inlining,
+            shared,
+            called: Vec::new(),
+            known_as_called: HashSet::new(),
+            indirect_types: Vec::new(),
+            instructions_left: KERNEL_INSTRUCTIONS_MAX,
+            module,
+        }
+    }
+
+    /// Counts instructions, or what costs as much.
+    pub(super) fn spend(&mut self, count: usize, line: u32) -> Result<(), PtxError> {
+        let too_many = |max, what| {
+            let reason = format!("more than {max} instructions in a {what}, inlined calls counted");
+            PtxError::too_large(line, reason)
+        };
+        let module = &mut self.module.instructions_left;
+        *module =
+            module.checked_sub(count).ok_or_else(|| too_many(MODULE_INSTRUCTIONS_MAX, "module"))?;
+        self.instructions_left = self
+            .instructions_left
+            .checked_sub(count)
+            .ok_or_else(|| too_many(KERNEL_INSTRUCTIONS_MAX, "kernel"))?;
+        Ok(())
     }
 
     /// Says that a function is really called.
     pub(super) fn call(&mut self, function: FunctionId) {
-        if !self.called.contains(&function) {
+        if self.known_as_called.insert(function) {
             self.called.push(function);
         }
     }
@@ -154,14 +197,8 @@ impl<'a, 'k, 'c> Builder<'a, 'k, 'c> {
             }
             Statement::Instruction(instruction) => {
                 self.line = instruction.span.line;
+                self.context.spend(1, self.line)?;
                 self.instruction(instruction).map_err(|e| self.shown(e, instruction.span))?;
-                self.context.instruction_count += 1;
-                if self.context.instruction_count > KERNEL_INSTRUCTIONS_MAX {
-                    let reason = format!(
-                        "more than {KERNEL_INSTRUCTIONS_MAX} instructions with inlined calls"
-                    );
-                    return Err(PtxError::too_large(self.line, reason));
-                }
             }
         }
         Ok(())

@@ -74,7 +74,9 @@ fn direct<'a>(b: &mut Builder<'a, '_, '_>, call: Call<'a>, id: FunctionId) -> Re
         return intrinsic(b, call, function.name);
     }
     check_counts(b, call, &function.returns, &function.parameters)?;
-    if b.context.inlining.calls(id) {
+    // what is nested too deep to be inlined is called
+    let is_deep = b.instances.len() > INLINE_DEPTH_MAX;
+    if is_deep || b.context.inlining.calls(id) {
         b.context.call(id);
         return real(b, call, &symbol.layout, |then| Terminator::Call {
             callee: id,
@@ -112,12 +114,6 @@ fn inline<'a>(
 ) -> Result<(), PtxError> {
     let function = symbol.function;
     let Some(body) = &function.body else { return Ok(()) };
-    if b.instances.len() > INLINE_DEPTH_MAX {
-        return Err(PtxError::too_large(
-            b.line,
-            format!("calls nested deeper than {INLINE_DEPTH_MAX}"),
-        ));
-    }
     let mut names = Names::new();
     for (formal, actual) in function.parameters.iter().zip(call.arguments) {
         let place = argument(b, formal, actual)?;
@@ -236,17 +232,28 @@ fn indirect<'a>(b: &mut Builder<'a, '_, '_>, call: Call<'a>, address: Reg) -> Re
     };
     check_counts(b, call, returns, parameters)?;
     let layout = CallLayout::new(returns, parameters)?;
-    let symbols = b.context.symbols;
-    for id in &b.context.usage.address_taken {
+    may_reach(b, &layout)?;
+    let address = Operand::Register(address);
+    real(b, call, &layout, |then| Terminator::CallIndirect { address, frame_bytes: 0, then })
+}
+
+/// Notes that every function of this type whose address is taken may be called.
+fn may_reach(b: &mut Builder<'_, '_, '_>, layout: &CallLayout) -> Result<(), PtxError> {
+    if b.context.indirect_types.iter().any(|known| known.matches(layout)) {
+        return Ok(());
+    }
+    b.context.indirect_types.push(layout.clone());
+    let (symbols, usage) = (b.context.symbols, b.context.usage);
+    b.context.spend(usage.address_taken.len(), b.line)?;
+    for id in &usage.address_taken {
         let fits = symbols
             .function(*id)
-            .is_some_and(|symbol| symbol.function.body.is_some() && symbol.layout.matches(&layout));
+            .is_some_and(|symbol| symbol.function.body.is_some() && symbol.layout.matches(layout));
         if fits {
             b.context.call(*id);
         }
     }
-    let address = Operand::Register(address);
-    real(b, call, &layout, |then| Terminator::CallIndirect { address, frame_bytes: 0, then })
+    Ok(())
 }
 
 /// Copies arguments out, calls, copies results in.

@@ -44,6 +44,7 @@ pub(super) fn brx<'a>(
         return Err(b.malformed(format!("`{name}` is no list of labels")));
     };
     let index = b.src(index, Type::U32)?;
+    b.context.spend(list.names.len(), b.line)?;
     let targets = list.names.iter().map(|name| b.label(name)).collect::<Result<_, _>>()?;
     b.end_guarded(Terminator::Switch { index, targets });
     Ok(())

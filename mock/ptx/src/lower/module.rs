@@ -4,7 +4,7 @@ use crate::ir::{FunctionEntry, FunctionId, Kernel, Module};
 use crate::syntax::{Ast, Function};
 use crate::{PtxError, Refused, flow};
 
-use super::builder::{Builder, KernelContext, ReturnTo};
+use super::builder::{Builder, KernelContext, ModuleBudget, ReturnTo};
 use super::call::bind_formals;
 use super::names::{Names, Place};
 use super::plan::Plan;
@@ -37,10 +37,12 @@ fn lower(
     let symbols = Symbols::new(text, ast)?;
     let usage = Usage::new(&symbols, ast);
     let plan = Plan::new(&symbols, &usage);
+    let mut budget = ModuleBudget::new();
     let mut kernels = Vec::with_capacity(symbols.kernels.len());
     for (index, function) in symbols.kernels.iter().enumerate() {
         let block = parameters(function, target);
-        let lowered = block.and_then(|block| kernel(&symbols, &usage, &plan, index, block));
+        let lowered =
+            block.and_then(|block| kernel(&symbols, &usage, &plan, &mut budget, (index, block)));
         match lowered {
             Ok(kernel) => kernels.push(kernel),
             Err(error) => {
@@ -56,8 +58,8 @@ fn kernel<'a>(
     symbols: &'a Symbols<'a>,
     usage: &Usage,
     plan: &Plan,
-    index: usize,
-    block: ParameterBlock,
+    budget: &mut ModuleBudget,
+    (index, block): (usize, ParameterBlock),
 ) -> Result<Kernel, PtxError> {
     let function: &'a Function<'a> = match symbols.kernels.get(index) {
         Some(function) => function,
@@ -69,7 +71,7 @@ fn kernel<'a>(
     let callees = usage.kernels.get(index).map_or(&[][..], |body| &body.callees);
     let inlining = plan.for_kernel(own, callees, line)?;
     let shared = usage.shared_of_kernel(symbols, index)?;
-    let mut context = KernelContext::new(symbols, usage, inlining, shared);
+    let mut context = KernelContext::new(symbols, usage, inlining, shared, budget);
 
     let mut names = Names::new();
     for (variable, place) in function.parameters.iter().zip(&block.parameters) {

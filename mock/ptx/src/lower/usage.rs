@@ -1,10 +1,11 @@
 //! What each body uses: functions it calls, functions whose address it takes, shared variables.
 
+use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap};
 
 use crate::PtxError;
 use crate::ir::{FunctionId, SharedLayout};
-use crate::limits::STATIC_SHARED_BYTES_MAX;
+use crate::limits::{SHARED_SEARCH_STEPS_MAX, STATIC_SHARED_BYTES_MAX};
 use crate::syntax::{Ast, Body, DeclaredSpace, Initialiser, Operand, Statement, Variable};
 
 use super::symbols::{Symbol, Symbols};
@@ -30,6 +31,8 @@ pub(super) struct Usage {
     pub(super) kernels: Vec<BodyUsage>,
     /// Functions that a pointer may name, in ascending order.
     pub(super) address_taken: BTreeSet<FunctionId>,
+    /// Steps of the search for shared variables so far.
+    steps: Cell<usize>,
 }
 
 impl Usage {
@@ -102,7 +105,7 @@ impl Usage {
             return Ok(plan);
         }
         let line = symbols.kernels.get(kernel).map_or(1, |kernel| kernel.span.line);
-        for index in self.shared_reached(kernel) {
+        for index in self.shared_reached(kernel, line)? {
             plan.add(symbols, index, line)?;
         }
         plan.finish();
@@ -110,20 +113,28 @@ impl Usage {
     }
 
     /// Shared variables of a kernel and of everything that it may call.
-    fn shared_reached(&self, kernel: usize) -> BTreeSet<usize> {
+    fn shared_reached(&self, kernel: usize, line: u32) -> Result<BTreeSet<usize>, PtxError> {
         let mut shared = BTreeSet::new();
         let mut seen = BTreeSet::new();
         let mut open: Vec<&BodyUsage> = self.kernels.get(kernel).into_iter().collect();
         while let Some(body) = open.pop() {
             shared.extend(&body.shared);
             let indirect = body.calls_indirectly.then_some(&self.address_taken);
+            let callees = body.callees.len() + indirect.map_or(0, BTreeSet::len);
+            self.steps.set(self.steps.get().saturating_add(1 + body.shared.len() + callees));
+            if self.steps.get() > SHARED_SEARCH_STEPS_MAX {
+                return Err(PtxError::too_large(
+                    line,
+                    "too many kernels, functions and shared variables to say which touches which",
+                ));
+            }
             for callee in body.callees.iter().chain(indirect.into_iter().flatten()) {
                 if seen.insert(*callee) {
                     open.extend(self.functions.get(callee.0 as usize));
                 }
             }
         }
-        shared
+        Ok(shared)
     }
 }
 
