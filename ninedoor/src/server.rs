@@ -140,6 +140,14 @@ impl Server {
         self.connection(id).is_some_and(Connection::wants_read)
     }
 
+    /// This peer has been still for a while: buffers that are kept for bulk data go.
+    pub fn rest(&mut self, id: ConnectionId) {
+        if let Some(mut connection) = self.take(id) {
+            connection.session.shrink();
+            self.put_back(connection);
+        }
+    }
+
     /// Whether any user is attached.
     #[must_use]
     pub fn is_attached(&self, id: ConnectionId) -> bool {
@@ -287,6 +295,7 @@ impl Server {
     }
 
     pub(crate) fn tell(&mut self, line: String) {
+        self.counters.audit_lines += 1;
         if self.events.len() < AUDIT_EVENTS_MAX {
             self.events.push_back(Event::Audit(line));
         } else {

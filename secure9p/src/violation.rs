@@ -2,7 +2,7 @@
 //!
 //! Knows nothing of refusals: a request that may be made but not granted is an [`crate::Errno`].
 
-use crate::ids::Tag;
+use crate::{Errno, ids::Tag};
 
 /// A breach of the protocol by the peer. The connection closes; others do not notice.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -102,6 +102,12 @@ pub enum Violation {
         count: usize,
         /// Bytes or names that were asked for.
         count_max: usize,
+    },
+    /// The server lets nobody in just now, and says so in answer to Tversion (client side).
+    #[error("server answered Tversion with {errno}")]
+    NotLetIn {
+        /// Why.
+        errno: Errno,
     },
     /// The server does not speak what we asked for (client side).
     #[error("server answered version '{version}', want '{want}'")]

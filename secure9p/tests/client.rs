@@ -227,7 +227,7 @@ fn the_version_agreed_on_is_the_one_asked_for() {
     );
     assert_eq!(
         refusal("Rlerror tag NOTAG ecode EAGAIN"),
-        "Rlerror in answer to Tversion, want Rversion or an error"
+        "server answered Tversion with EAGAIN (try again)"
     );
 }
 

@@ -335,6 +335,10 @@ impl<P: LocalProvider> Connection for HiveConnection<P> {
         self.hive.lock().server.wants_read(self.id)
     }
 
+    fn rest(&mut self) {
+        self.hive.lock().server.rest(self.id);
+    }
+
     fn is_attached(&self) -> bool {
         self.hive.lock().server.is_attached(self.id)
     }

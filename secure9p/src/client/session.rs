@@ -191,16 +191,17 @@ impl ClientSession {
     }
 
     fn take_version(&mut self, frame: Frame<'_>) -> Result<(), Violation> {
-        let (kind, want) = (frame.kind, self.limits.dialect.version());
+        let (message, want) = (name_of(frame.kind), self.limits.dialect.version());
         let decoded = Rmessage::from_frame(frame, self.limits.dialect);
         let (msize, version) = match decoded {
             Ok((_, Rmessage::Version { msize, version })) => (msize, version),
             Err(Undecodable::Refused { kind: RVERSION, .. }) => (0, String::new()),
             Err(Undecodable::Violation(violation)) => return Err(violation),
-            Ok(_) | Err(Undecodable::Refused { .. }) => {
-                let message = name_of(kind);
-                return Err(Violation::WrongReply { message, call: "Tversion", want: "Rversion" });
+            Ok((_, reply)) => {
+                let wrong = Violation::WrongReply { message, call: "Tversion", want: "Rversion" };
+                return Err(reply.into_result().map_or_else(|errno| Violation::NotLetIn { errno }, |_| wrong));
             }
+            Err(Undecodable::Refused { errno, .. }) => return Err(Violation::NotLetIn { errno }),
         };
         if version != want {
             return Err(Violation::VersionRefused { version, want });
@@ -239,13 +240,6 @@ impl ClientSession {
         if let Bytes::Owned(data) = data {
             self.frames.recycle(data);
         }
-    }
-
-    /// Gives back memory that is kept for bulk data, for a connection that has gone quiet.
-    pub fn shrink(&mut self) {
-        self.frames.shrink();
-        self.outbox.shrink();
-        self.replies.shrink_to_fit();
     }
 
     /// A fid number that is free, the lowest there is; `None` when there are as many as there may be.

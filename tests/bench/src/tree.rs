@@ -131,6 +131,10 @@ impl Connection for TreeConnection {
         outcome.map_err(|violation| Closed { why: violation.to_string() })
     }
 
+    fn rest(&mut self) {
+        self.session.shrink();
+    }
+
     fn transmit(&mut self, out: &mut Vec<u8>) {
         out.extend_from_slice(self.session.transmit());
         if !out.is_empty() {

@@ -8,7 +8,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use secure9p::{Dialect, Errno, Rmessage};
+use secure9p::Violation;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tracing::warn;
 
@@ -87,25 +87,15 @@ impl<S> Drop for Driver<S> {
 
 fn receive(link: &Link, bytes: &[u8]) -> Result<(), Cause> {
     let mut state = link.state();
-    if state.session.negotiated().is_none()
-        && let Some(errno) = refusal(bytes)
-    {
-        return Err(Cause::Refused(errno));
-    }
     let outcome = state.session.receive(bytes);
     state.deliver(link.options());
     outcome.map_err(|violation| {
+        if let Violation::NotLetIn { errno } = violation {
+            return Cause::Refused(errno);
+        }
         warn!("server broke the protocol: {violation}; last: {}", state.session.recent());
         Cause::Nonsense(format!("the server broke the protocol: {violation}"))
     })
-}
-
-/// A server that lets nobody in says so in answer to Tversion. To a session that is a violation, for want of an agreement.
-fn refusal(bytes: &[u8]) -> Option<Errno> {
-    match Rmessage::decode(bytes, Dialect::Linux) {
-        Ok((_, Rmessage::Lerror { ecode })) => Some(ecode),
-        _ => None,
-    }
 }
 
 /// `Ready` when all is sent.

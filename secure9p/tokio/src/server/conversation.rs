@@ -236,6 +236,7 @@ impl<C: Connection> Conversation<C> {
     }
 
     fn heard(&mut self) {
+        self.deadlines.stirred(Instant::now);
         if self.place.limits().idle_timeout.is_some() {
             self.deadlines.heard(Instant::now(), self.place.limits());
         }
@@ -290,8 +291,12 @@ impl<C: Connection> Conversation<C> {
             if alarm.as_mut().poll(cx).is_pending() {
                 return None;
             }
-            if let Some(overdue) = self.deadlines.overdue(Instant::now()) {
+            let now = Instant::now();
+            if let Some(overdue) = self.deadlines.overdue(now) {
                 return Some(overdue);
+            }
+            if self.deadlines.comes_to_rest(now) {
+                self.connection.rest();
             }
             alarm.as_mut().reset(next);
         }

@@ -36,6 +36,9 @@ pub trait Connection: Send + 'static {
     /// Whether it can take more bytes; while not, the peer is not read from.
     fn wants_read(&self) -> bool;
 
+    /// The peer has been still for a while: memory that is only kept for speed may go.
+    fn rest(&mut self) {}
+
     /// Whether any user is attached: ends the handshake deadline.
     fn is_attached(&self) -> bool;
 

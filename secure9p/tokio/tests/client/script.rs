@@ -60,6 +60,17 @@ impl Script {
         self.0.write_all(&frame).await.unwrap();
     }
 
+    /// Refuses, a byte at a time.
+    pub(crate) async fn refuse_slowly(&mut self, tag: Tag, errno: Errno) {
+        let mut frame = Vec::new();
+        let refusal = Rmessage::Lerror { ecode: errno };
+        refusal.encode(tag, Dialect::Linux, FRAME_BYTES_MAX, &mut frame).unwrap();
+        for byte in frame {
+            self.0.write_all(&[byte]).await.unwrap();
+            tokio::task::yield_now().await;
+        }
+    }
+
     pub(crate) async fn refuse(&mut self, tag: Tag, errno: Errno) {
         self.say(tag, Rmessage::Lerror { ecode: errno }).await;
     }

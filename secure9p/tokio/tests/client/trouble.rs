@@ -58,7 +58,7 @@ async fn a_server_that_says_nothing_is_given_up() {
 async fn a_server_that_lets_nobody_in_is_quoted() {
     let (client, mut script) = Script::connecting(ConnectOptions::default());
     let (tag, _) = script.hear().await;
-    script.refuse(tag, Errno::EAGAIN).await;
+    script.refuse_slowly(tag, Errno::EAGAIN).await;
     let refused = client.await.unwrap().unwrap_err();
     assert_eq!(refused.to_string(), "cannot connect to the script: EAGAIN (try again)");
     assert_eq!(refused.errno(), Some(Errno::EAGAIN));

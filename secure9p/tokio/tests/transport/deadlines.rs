@@ -1,6 +1,9 @@
 //! Peers that take their time, on a clock that the runtime moves on when nothing else happens.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use secure9p_tokio::Limits;
 use tokio::time::{Instant, advance, sleep};
@@ -41,6 +44,30 @@ async fn an_attached_peer_may_be_silent_for_ever_unless_told_otherwise() {
     advance(365 * 24 * 3600 * SECOND).await;
     peer.send("echo still here\n").await;
     peer.expect("still here\n").await;
+}
+
+/// Proves PIPE-30.
+#[tokio::test(start_paused = true)]
+async fn a_connection_whose_peer_is_still_is_told_once_that_it_may_rest() {
+    let hive = Arc::<Hive>::default();
+    let (_server, dialer) = embedded(&hive, limits());
+    let mut peer = dialled(&dialer).await;
+    peer.attach().await;
+    let rests = || hive.rests.load(Ordering::SeqCst);
+    for _ in 0..5 {
+        sleep(9 * SECOND).await;
+        peer.send("echo busy\n").await;
+        peer.expect("busy\n").await;
+    }
+    assert_eq!(rests(), 0, "it stirred again and again");
+    sleep(21 * SECOND).await;
+    assert_eq!(rests(), 1);
+    sleep(3600 * SECOND).await;
+    assert_eq!(rests(), 1);
+    peer.send("echo busy\n").await;
+    peer.expect("busy\n").await;
+    sleep(21 * SECOND).await;
+    assert_eq!(rests(), 2);
 }
 
 /// Proves PIPE-6.

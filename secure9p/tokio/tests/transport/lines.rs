@@ -19,6 +19,7 @@ pub(crate) const PIECE_BYTES: usize = 64 * 1024;
 pub(crate) struct Hive {
     pub(crate) refuse: Option<ConnectRefused>,
     pub(crate) open: Arc<AtomicUsize>,
+    pub(crate) rests: Arc<AtomicUsize>,
     pub(crate) peers: Mutex<Vec<Peer>>,
     pub(crate) wakes: Mutex<Vec<Wake>>,
     paid: Arc<AtomicUsize>,
@@ -26,6 +27,7 @@ pub(crate) struct Hive {
 
 pub(crate) struct Lines {
     open: Arc<AtomicUsize>,
+    rests: Arc<AtomicUsize>,
     paid: Arc<AtomicUsize>,
     attached: bool,
     unread: Vec<u8>,
@@ -63,6 +65,7 @@ impl Service for Hive {
         self.open.fetch_add(1, Ordering::SeqCst);
         Ok(Lines {
             open: Arc::clone(&self.open),
+            rests: Arc::clone(&self.rests),
             paid: Arc::clone(&self.paid),
             attached: false,
             unread: Vec::new(),
@@ -121,6 +124,10 @@ impl Connection for Lines {
 
     fn wants_read(&self) -> bool {
         !self.busy
+    }
+
+    fn rest(&mut self) {
+        self.rests.fetch_add(1, Ordering::SeqCst);
     }
 
     fn is_attached(&self) -> bool {
