@@ -11,6 +11,7 @@ mod reference;
 mod refusals;
 mod scripts;
 mod three_processes;
+mod tls;
 
 use std::path::{Path, PathBuf};
 

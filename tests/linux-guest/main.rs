@@ -12,9 +12,10 @@ use std::{
 };
 
 use tests_support::{
-    hive::{mint, start_bridge},
+    hive::{configured_bridge, mint, start_bridge},
     program::{command, root},
     running::Running,
+    said::Said,
 };
 
 use crate::control::Control;
@@ -42,6 +43,16 @@ impl Guest {
     fn bringing(mut self, file: &Path) -> Self {
         self.command.arg("-f").arg(file);
         self
+    }
+
+    /// Puts the main job beside the script, with its inputs and what must come of it, which is made in `directory`.
+    fn bringing_vadd(mut self, directory: &Path) -> Self {
+        let wanted = directory.join("wanted.f32");
+        fs::write(&wanted, sum_of("vadd.a.f32", "vadd.b.f32")).expect("a file");
+        for name in ["vadd.json", "vadd.ptx", "vadd.a.f32", "vadd.b.f32"] {
+            self = self.bringing(&example(name));
+        }
+        self.bringing(&wanted)
     }
 
     /// Boots, runs the script to its end, and wants it to go well.
@@ -89,11 +100,7 @@ fn what_people_do_to_files_works_on_a_mounted_bridge() {
     let control = Control::start(move |wish| {
         assert_eq!(wish, "restart");
         drop(server.take());
-        let mut again = command("gpu-bridge-host");
-        again
-            .args(["serve", "--backend", "soft", "--listen", &same_place, "--state-dir"])
-            .arg(&state);
-        server = Some(Running::start(&mut again, 1));
+        server = Some(Running::start(&mut configured_bridge("soft", &state, &same_place), 1));
     });
     Guest::reaching(&uri, &ticket).with("CONTROL", &control.port()).runs("files.sh");
 }
@@ -106,13 +113,30 @@ fn a_guest_runs_the_main_job_with_nothing_but_a_shell() {
     let bridge = start_bridge("soft", &state);
     let ticket = queen_of("gpu-bridge-host", &state);
 
-    let wanted = directory.path().join("wanted.f32");
-    fs::write(&wanted, sum_of("vadd.a.f32", "vadd.b.f32")).expect("a file");
-    let mut guest = Guest::reaching(bridge.uri(), &ticket).bringing(&wanted);
-    for name in ["vadd.json", "vadd.ptx", "vadd.a.f32", "vadd.b.f32"] {
-        guest = guest.bringing(&example(name));
-    }
-    guest.runs("job.sh");
+    Guest::reaching(bridge.uri(), &ticket).bringing_vadd(directory.path()).runs("job.sh");
+}
+
+/// The kernel's client speaks no TLS: `cohsh proxy` beside it does. The script is `guest/job.sh`. Proves HOUSE-14.
+#[test]
+fn a_guest_runs_the_main_job_on_a_tls_server_behind_a_proxy() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let file = |name| directory.path().join(name);
+    let mut init = command("gpu-bridge-host");
+    init.args(["tls", "init", "--host", "127.0.0.1", "--dir"]).arg(directory.path());
+    let _said = Said::by(&mut init).well();
+    let (certificate, key) = (file("server.pem"), file("server.key"));
+    let tls = format!("[tls]\ncertificate = {certificate:?}\nkey = {key:?}\n");
+    fs::write(file("bridge.toml"), tls).expect("a file");
+
+    let state = file("bridge");
+    let mut bridge = configured_bridge("soft", &state, "tls://127.0.0.1:0");
+    let bridge = Running::start(bridge.arg("--config").arg(file("bridge.toml")), 1);
+    let ticket = queen_of("gpu-bridge-host", &state);
+    let mut proxy = command("cohsh");
+    proxy.arg("--tls-ca").arg(file("ca.pem"));
+    proxy.args(["proxy", "--listen", "tcp://127.0.0.1:0", "--to", bridge.uri()]);
+    let proxy = Running::start(&mut proxy, 1);
+    Guest::reaching(proxy.uri(), &ticket).bringing_vadd(directory.path()).runs("job.sh");
 }
 
 /// The script is `guest/interrupt.sh`.

@@ -11,11 +11,11 @@ pub(crate) fn failed(error: ClientError) -> CommandError {
     let kind = match &error.cause {
         Cause::Refused(errno) => kind(*errno),
         Cause::TimedOut(_) => ErrorKind::Timeout,
-        Cause::Unreachable(_)
-        | Cause::Untrusted(_)
-        | Cause::Lost(_)
-        | Cause::Uncertain(_)
-        | Cause::Nonsense(_) => ErrorKind::Cut,
+        // It is we who say no: the server could be reached.
+        Cause::Untrusted(_) => ErrorKind::Policy,
+        Cause::Unreachable(_) | Cause::Lost(_) | Cause::Uncertain(_) | Cause::Nonsense(_) => {
+            ErrorKind::Cut
+        }
         Cause::Unusable(_) => ErrorKind::Usage,
     };
     let failure = CommandError::new(kind, error.to_string());
@@ -59,7 +59,7 @@ fn hint(error: &ClientError) -> Option<String> {
         }
         Cause::Refused(_) if attaching => Some(
             "a ticket is wanted: --ticket @FILE, made on the server by `ninedoor ticket mint \
-             --state-dir DIR --role queen`"
+             --state-dir DIR --role queen` (on a bridge: `gpu-bridge-host ticket mint …`)"
                 .to_owned(),
         ),
         Cause::Unreachable(_) => {

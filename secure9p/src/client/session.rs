@@ -199,7 +199,9 @@ impl ClientSession {
             Err(Undecodable::Violation(violation)) => return Err(violation),
             Ok((_, reply)) => {
                 let wrong = Violation::WrongReply { message, call: "Tversion", want: "Rversion" };
-                return Err(reply.into_result().map_or_else(|errno| Violation::NotLetIn { errno }, |_| wrong));
+                return Err(reply
+                    .into_result()
+                    .map_or_else(|errno| Violation::NotLetIn { errno }, |_| wrong));
             }
             Err(Undecodable::Refused { errno, .. }) => return Err(Violation::NotLetIn { errno }),
         };

@@ -125,11 +125,15 @@ impl Hive {
 #[track_caller]
 #[must_use]
 pub fn start_bridge(backend: &str, state: &Path) -> Running {
+    Running::start(&mut configured_bridge(backend, state, "tcp://127.0.0.1:0"), 1)
+}
+
+/// The command that starts a bridge with GPUs of this backend, listening there; more words may follow.
+#[must_use]
+pub fn configured_bridge(backend: &str, state: &Path, listen: &str) -> Command {
     let mut bridge = command("gpu-bridge-host");
+    bridge.args(["serve", "--backend", backend, "--listen", listen, "--state-dir"]).arg(state);
     bridge
-        .args(["serve", "--backend", backend, "--listen", "tcp://127.0.0.1:0", "--state-dir"])
-        .arg(state);
-    Running::start(&mut bridge, 1)
 }
 
 /// Mints a ticket with a server's own secrets, and leaves it in a file.
