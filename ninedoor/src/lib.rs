@@ -82,6 +82,7 @@ pub use connection::{Closed, ConnectionId};
 pub use errand::Answer;
 pub use event::Event;
 pub use peer::Peer;
+pub use proc::Traffic;
 pub use revocation::Revocation;
 pub use server::Server;
 pub use upstream::UpstreamId;

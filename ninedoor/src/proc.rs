@@ -47,6 +47,33 @@ impl Figure {
     ];
 }
 
+/// What a server has counted since it began, and what it holds: for metrics.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Peers connected now.
+    pub connections: usize,
+    /// Fids in use now.
+    pub fids: usize,
+    /// Questions to mounts that are not answered yet.
+    pub outstanding: usize,
+    /// Users let in.
+    pub attaches: u64,
+    /// Requests of peers.
+    pub requests: u64,
+    /// Requests that were refused, of every kind.
+    pub refusals: u64,
+    /// Of those, by what a caller can do about it: `busy`, `quota`, `cut`, `policy`.
+    pub pressure: [(&'static str, u64); 4],
+    /// Bytes from peers.
+    pub bytes_in: u64,
+    /// Bytes to peers.
+    pub bytes_out: u64,
+    /// Lines of the log.
+    pub audit_lines: u64,
+    /// Of those, lines that the shell was not told.
+    pub audit_lines_dropped: u64,
+}
+
 /// What is counted as it happens.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Counters {
@@ -56,6 +83,7 @@ pub(crate) struct Counters {
     pub(crate) refusals: u64,
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
+    pub(crate) audit_lines: u64,
     pub(crate) audit_lines_dropped: u64,
     busy: u64,
     quota: u64,
@@ -84,6 +112,30 @@ impl Counters {
 }
 
 impl Server {
+    /// What was counted, and what is held now.
+    #[must_use]
+    pub fn traffic(&self) -> Traffic {
+        let counters = &self.counters;
+        Traffic {
+            connections: self.connections.len(),
+            fids: self.fids,
+            outstanding: self.errands.len(),
+            attaches: counters.attaches,
+            requests: counters.requests,
+            refusals: counters.refusals,
+            pressure: [
+                ("busy", counters.busy),
+                ("quota", counters.quota),
+                ("cut", counters.cut),
+                ("policy", counters.policy),
+            ],
+            bytes_in: counters.bytes_in,
+            bytes_out: counters.bytes_out,
+            audit_lines: counters.audit_lines,
+            audit_lines_dropped: counters.audit_lines_dropped,
+        }
+    }
+
     /// The text of a figure, now.
     pub(crate) fn show(&self, figure: Figure) -> String {
         let counters = &self.counters;

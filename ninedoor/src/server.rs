@@ -296,6 +296,7 @@ impl Server {
 
     pub(crate) fn tell(&mut self, line: String) {
         self.counters.audit_lines += 1;
+        self.counters.audit_lines += 1;
         if self.events.len() < AUDIT_EVENTS_MAX {
             self.events.push_back(Event::Audit(line));
         } else {

@@ -46,7 +46,9 @@ pub use self::{
     memory::{DialRefused, Dialer},
     peer::{Peer, Transport},
     proxy::proxy,
-    server::{Closed, ConnectRefused, Connection, Service, Wake, serve},
+    server::{
+        Closed, ConnectRefused, Connection, Service, Tallied, Tally, Wake, serve, serve_tallied,
+    },
     stream::Stream,
     unix::SocketFileRefused,
     uri::{Authority, BRIDGE_PORT, NINEDOOR_PORT, Uri, UriRefused},

@@ -29,7 +29,7 @@ pub async fn proxy(
     limits: Limits,
     shutdown: impl Future<Output = ()>,
 ) {
-    let relay = Arc::new(Relay { to, options, roster: Roster::new(limits) });
+    let relay = Arc::new(Relay { to, options, roster: Roster::new(limits, Arc::default()) });
     let mut listening = JoinSet::new();
     for listener in listeners {
         listening.spawn(Arc::clone(&relay).listen(listener));

@@ -6,6 +6,7 @@ mod refusal;
 mod roster;
 mod serve;
 mod service;
+mod tally;
 mod unsent;
 mod wake;
 
@@ -14,7 +15,8 @@ pub(crate) use self::{
     roster::{Place, Roster},
 };
 pub use self::{
-    serve::serve,
+    serve::{serve, serve_tallied},
     service::{Closed, ConnectRefused, Connection, Service},
+    tally::{Tallied, Tally},
     wake::Wake,
 };

@@ -12,13 +12,14 @@ use tokio::sync::Notify;
 use crate::{
     limits::Limits,
     peer::Party,
-    server::{service::ConnectRefused, wake::Wake},
+    server::{service::ConnectRefused, tally::Tally, wake::Wake},
 };
 
 /// Every connection of one `serve`.
 #[derive(Debug)]
 pub(crate) struct Roster {
     limits: Limits,
+    tally: Arc<Tally>,
     entries: Mutex<Entries>,
     emptied: Notify,
 }
@@ -41,8 +42,12 @@ pub(crate) struct Place {
 }
 
 impl Roster {
-    pub(crate) fn new(limits: Limits) -> Arc<Self> {
-        Arc::new(Self { limits, entries: Mutex::default(), emptied: Notify::new() })
+    pub(crate) fn new(limits: Limits, tally: Arc<Tally>) -> Arc<Self> {
+        Arc::new(Self { limits, tally, entries: Mutex::default(), emptied: Notify::new() })
+    }
+
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     pub(crate) fn limits(&self) -> &Limits {
@@ -53,7 +58,8 @@ impl Roster {
     pub(crate) fn admit(self: &Arc<Self>, party: Party) -> Result<Place, ConnectRefused> {
         let mut entries = self.entries();
         let of_party = entries.parties.get(&party).copied().unwrap_or(0);
-        self.check(&entries, party, of_party)?;
+        self.check(&entries, party, of_party).inspect_err(|_| self.tally.refused())?;
+        self.tally.accepted();
         entries.parties.insert(party, of_party + 1);
         let (number, wake) = (entries.next, Wake::new());
         entries.next += 1;
@@ -122,10 +128,15 @@ impl Place {
     pub(crate) fn limits(&self) -> &Limits {
         &self.roster.limits
     }
+
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.roster.tally
+    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
+        self.tally().gone();
         let mut entries = self.roster.entries();
         entries.wakes.remove(&self.number);
         if let Some(count) = entries.parties.get_mut(&self.party) {
@@ -156,7 +167,8 @@ mod tests {
     use super::*;
 
     fn roster(connections_max: usize, connections_per_peer_max: usize) -> Arc<Roster> {
-        Roster::new(Limits { connections_max, connections_per_peer_max, ..Limits::default() })
+        let limits = Limits { connections_max, connections_per_peer_max, ..Limits::default() };
+        Roster::new(limits, Arc::default())
     }
 
     fn refusal(roster: &Arc<Roster>, party: Party) -> String {
@@ -179,6 +191,8 @@ mod tests {
         );
         drop(places);
         assert!(roster.admit(greedy).is_ok());
+        let tallied = roster.tally().read();
+        assert_eq!((tallied.accepted, tallied.connected, tallied.refused), (4, 1, 2));
     }
 
     #[test]

@@ -32,6 +32,7 @@ use crate::{
         refusal,
         roster::{Place, Roster},
         service::{ConnectRefused, Service},
+        tally::Tally,
         wake::Wake,
     },
     stream::Stream,
@@ -45,7 +46,18 @@ pub async fn serve<S: Service>(
     limits: Limits,
     shutdown: impl Future<Output = ()>,
 ) {
-    let roster = Roster::new(limits);
+    serve_tallied(listeners, service, limits, Arc::default(), shutdown).await;
+}
+
+/// The same, counting into `tally`.
+pub async fn serve_tallied<S: Service>(
+    listeners: Vec<Listener>,
+    service: Arc<S>,
+    limits: Limits,
+    tally: Arc<Tally>,
+    shutdown: impl Future<Output = ()>,
+) {
+    let roster = Roster::new(limits, tally);
     let _abandoned = CloseOnDrop(Arc::clone(&roster));
     let refusals = Semaphore::new(REFUSALS_MAX);
     let door = Arc::new(Door { service, roster, refusals });
@@ -104,10 +116,12 @@ impl<S: Service> Door<S> {
         debug!(peer = name, "connected");
         match self.service.connect(peer, place.wake().clone()) {
             Ok(connection) => {
-                Conversation::new(connection, name, stream, place, accepted_at).run().await;
+                let talk = Conversation::new(connection, name, stream, place, accepted_at);
+                self.roster.tally().ended(talk.run().await);
             }
             Err(refused) => {
                 info!(peer = name, "connection refused: {refused}");
+                self.roster.tally().refused();
                 Box::pin(self.refuse(stream, refused)).await;
             }
         }
@@ -133,8 +147,14 @@ async fn open(arrival: Arrival, place: &Place, accepted_at: Instant) -> Option<(
     tokio::select! {
         opened = opened => match opened {
             Ok(Ok(opened)) => return Some(opened),
-            Ok(Err(cause)) => info!(peer = name, "TLS handshake failed: {cause}"),
-            Err(_) => info!(peer = name, "TLS handshake took too long"),
+            Ok(Err(cause)) => {
+                place.tally().handshake_failed();
+                info!(peer = name, "TLS handshake failed: {cause}");
+            }
+            Err(_) => {
+                place.tally().handshake_failed();
+                info!(peer = name, "TLS handshake took too long");
+            }
         },
         () = rung(place.wake()) => {}
     }
