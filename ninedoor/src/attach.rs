@@ -10,7 +10,7 @@ use secure9p::{Errno, server::Reply};
 use crate::{
     ask::{Caller, MountId, ProviderNode},
     attachment::Attachment,
-    audit::Line,
+    audit::AuditLine,
     connection::{Connection, ConnectionId},
     errand::Turn,
     event::Event,
@@ -46,7 +46,7 @@ impl Server {
             Ok(attachment) => {
                 let caller = attachment.caller.clone();
                 self.audit(
-                    &Line::of(&caller)
+                    AuditLine::of(&caller)
                         .done("ATTACH", format!("peer={peer:?} n_uname={}", n_uname.cast_signed())),
                     now,
                 );
@@ -62,7 +62,7 @@ impl Server {
                 // A peer that is locked out must not be able to fill the log.
                 if refusal.errno != ninedoor_abi::Errno::EAGAIN {
                     self.audit(
-                        &Line::stranger(uname, aname).refused(
+                        AuditLine::stranger(uname, aname).refused(
                             "ATTACH",
                             &refusal,
                             format!("peer={peer:?}"),
@@ -110,7 +110,7 @@ impl Server {
             {
                 let caller = attachment.caller.clone();
                 self.end(key);
-                self.audit(&Line::of(&caller).done("EXPIRE", String::from("reason=ttl")), now);
+                self.audit(AuditLine::of(&caller).done("EXPIRE", String::from("reason=ttl")), now);
             }
         }
     }
@@ -142,7 +142,8 @@ impl Server {
             }
         }
         self.audit(
-            &Line::own().done("REVOKE", format!("{} attaches={}", named(revocation), ended.len())),
+            AuditLine::own()
+                .done("REVOKE", format!("{} attaches={}", named(revocation), ended.len())),
             now,
         );
         if noted.is_ok() {

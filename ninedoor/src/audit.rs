@@ -11,7 +11,7 @@ use alloc::{
     format,
     string::{String, ToString},
 };
-use core::fmt::Write as _;
+use core::fmt::{self, Write as _};
 
 use ninedoor_abi::{Errno as AbiErrno, Now, Refusal, Ticket, TicketId};
 use secure9p::Errno;
@@ -21,67 +21,135 @@ use crate::{ask::Caller, limits::LOG_LINE_BYTES_MAX, server::Server, tree::Kind}
 /// How a ticket begins; what follows must not get into a log.
 const TICKET_PREFIX: &str = "cohesix-ticket-";
 
-/// One line being made.
-#[derive(Debug, Clone)]
-pub(crate) struct Line {
-    head: String,
-    rest: String,
+/// One line: who did what, and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditLine {
+    /// With which ticket.
+    pub ticket: Option<TicketId>,
+    /// Role and subject, or a part of the server that acted by itself.
+    pub who: String,
+    /// What was asked for.
+    pub verb: String,
+    /// Why it was not done; none where it was.
+    pub failure: Option<Failure>,
+    /// What it was about, as `key=value` words.
+    pub detail: String,
 }
 
-impl Line {
+/// Why something was not done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The name of an errno, or the code of a job's end.
+    pub code: String,
+    /// The same for people; may be empty.
+    pub cause: String,
+}
+
+impl AuditLine {
     /// A line about what a caller did.
-    pub(crate) fn of(caller: &Caller) -> Self {
+    #[must_use]
+    pub fn of(caller: &Caller) -> Self {
         let who = match &caller.subject {
             Some(subject) => format!("{}:{subject}", caller.role),
             None => caller.role.to_string(),
         };
-        Self::from(caller.ticket, &who)
+        Self { ticket: caller.ticket, ..Self::by(&who) }
+    }
+
+    /// A line about what a part of the server did by itself.
+    #[must_use]
+    pub fn by(who: &str) -> Self {
+        Self {
+            ticket: None,
+            who: who.to_string(),
+            verb: String::new(),
+            failure: None,
+            detail: String::new(),
+        }
     }
 
     /// A line about somebody who was not let in, by what they said of themselves.
     pub(crate) fn stranger(uname: &str, aname: &str) -> Self {
-        let alleged = Ticket::parse(aname).ok().map(|ticket| ticket.id());
-        Self::from(alleged, &format!("{:?}", shortened(uname, 80)))
+        let ticket = Ticket::parse(aname).ok().map(|ticket| ticket.id());
+        Self { ticket, ..Self::by(&format!("{:?}", shortened(uname, 80))) }
     }
 
-    /// A line about what the server did by itself.
+    /// A line about what this server did by itself.
     pub(crate) fn own() -> Self {
-        Self::from(None, "ninedoor")
-    }
-
-    fn from(ticket: Option<TicketId>, who: &str) -> Self {
-        let ticket = ticket.map_or_else(|| "-".to_string(), |id| id.to_string());
-        Self { head: format!("ticket={ticket} who={who}"), rest: String::new() }
+        Self::by("ninedoor")
     }
 
     /// It was done.
-    pub(crate) fn done(mut self, verb: &str, detail: String) -> Self {
-        let space = if detail.is_empty() { "" } else { " " };
-        self.rest = format!("OK {verb}{space}{detail}");
-        self
+    #[must_use]
+    pub fn done(self, verb: &str, detail: String) -> Self {
+        Self { verb: verb.to_string(), failure: None, detail, ..self }
     }
 
     /// It was refused.
-    pub(crate) fn refused(mut self, verb: &str, refusal: &Refusal, detail: String) -> Self {
-        let space = if detail.is_empty() { "" } else { " " };
-        self.rest = format!("ERR {verb} {} {}{space}{detail}", refusal.errno, refusal.text);
-        self
+    #[must_use]
+    pub fn refused(self, verb: &str, refusal: &Refusal, detail: String) -> Self {
+        self.failed(verb, &refusal.errno.to_string(), refusal.text.clone(), detail)
+    }
+
+    /// It failed.
+    #[must_use]
+    pub fn failed(self, verb: &str, code: &str, cause: String, detail: String) -> Self {
+        let failure = Some(Failure { code: code.to_string(), cause });
+        Self { verb: verb.to_string(), failure, detail, ..self }
     }
 
     /// It was done, or it failed with this.
-    pub(crate) fn outcome(mut self, verb: &str, errno: Option<Errno>, detail: &str) -> Self {
-        self.rest = match errno {
-            None => format!("OK {verb} {detail}"),
-            Some(errno) => format!("ERR {verb} {} {detail}", AbiErrno(errno.0)),
-        };
-        self
+    pub(crate) fn outcome(self, verb: &str, errno: Option<Errno>, detail: String) -> Self {
+        match errno {
+            None => self.done(verb, detail),
+            Some(errno) => self.failed(verb, &AbiErrno(errno.0).to_string(), String::new(), detail),
+        }
     }
 
     /// What was written, word for word, as far as a log may show it.
-    pub(crate) fn quoting(mut self, written: &[u8]) -> Self {
+    #[must_use]
+    pub fn quoting(mut self, written: &[u8]) -> Self {
         let text = String::from_utf8_lossy(written);
-        let _ = write!(self.rest, " line={:?}", shortened(&text, LOG_LINE_BYTES_MAX / 2));
+        let space = if self.detail.is_empty() { "" } else { " " };
+        let quoted = shortened(&text, LOG_LINE_BYTES_MAX / 2);
+        let _ = write!(self.detail, "{space}line={quoted:?}"); // a string takes everything
         self
+    }
+
+    /// The line as it may be kept: on one line, without tickets, no field longer than a line may be.
+    fn fit_to_keep(self) -> Self {
+        let fit = |text: &str| {
+            let plain = struck(text).replace(|c: char| c.is_control(), " ");
+            shortened(&plain, LOG_LINE_BYTES_MAX)
+        };
+        let failure = self
+            .failure
+            .map(|Failure { code, cause }| Failure { code: fit(&code), cause: fit(&cause) });
+        Self {
+            ticket: self.ticket,
+            who: fit(&self.who),
+            verb: fit(&self.verb),
+            failure,
+            detail: fit(&self.detail),
+        }
+    }
+}
+
+impl fmt::Display for AuditLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.ticket {
+            Some(ticket) => write!(f, "ticket={ticket}")?,
+            None => f.write_str("ticket=-")?,
+        }
+        write!(f, " who={}", self.who)?;
+        match &self.failure {
+            None => write!(f, " OK {}", self.verb)?,
+            Some(Failure { code, cause }) => {
+                let space = if cause.is_empty() { "" } else { " " };
+                write!(f, " ERR {} {code}{space}{cause}", self.verb)?;
+            }
+        }
+        if self.detail.is_empty() { Ok(()) } else { write!(f, " {}", self.detail) }
     }
 }
 
@@ -95,23 +163,14 @@ pub(crate) struct Note {
 }
 
 impl Server {
-    /// Puts a line into the log, and tells the shell.
-    pub(crate) fn audit(&mut self, line: &Line, now: Now) {
-        self.append(format!("ts_ms={} {} {}", now.unix_ms, line.head, line.rest));
-    }
-
-    /// Puts a line of the surrounding program into the log, with the time in front.
-    pub fn log(&mut self, line: &str, now: Now) {
-        self.append(format!("ts_ms={} {line}", now.unix_ms));
-    }
-
-    fn append(&mut self, line: String) {
-        let plain = struck(&line).replace(|c: char| c.is_control(), " ");
-        let line = shortened(&plain, LOG_LINE_BYTES_MAX);
+    /// Puts a line into the log, of the server or of the surrounding program, and tells the shell.
+    pub fn audit(&mut self, line: AuditLine, now: Now) {
+        let line = line.fit_to_keep();
+        let text = shortened(&format!("ts_ms={} {line}", now.unix_ms), LOG_LINE_BYTES_MAX);
         if let Some(Kind::Log(log)) = self.tree.get_mut(self.log).map(|node| &mut node.kind) {
-            log.append(line.as_bytes());
+            log.append(text.as_bytes());
         }
-        self.tell(line);
+        self.tell(line, now.unix_ms);
     }
 }
 
@@ -155,8 +214,11 @@ mod tests {
         assert_eq!(line, "kill cohesix-ticket-(struck) and cohesix-ticket-(struck)\" end");
         assert_eq!(struck("no ticket here"), "no ticket here");
         let ticket = "cohesix-ticket-010000000000000000000000000000.574095c8f358416843eadd2c94e7f2e8f3dae33e2248533350573a01c3532331";
-        let line = Line::stranger("queen", ticket);
-        assert_eq!(line.head, "ticket=574095c8 who=\"queen\"");
+        let line = AuditLine::stranger("queen", ticket).done("ATTACH", ticket.to_string());
+        assert_eq!(
+            line.fit_to_keep().to_string(),
+            "ticket=574095c8 who=\"queen\" OK ATTACH cohesix-ticket-(struck)"
+        );
     }
 
     #[test]

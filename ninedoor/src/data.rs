@@ -13,7 +13,7 @@ use secure9p::{
 
 use crate::{
     ask::{Caller, ProviderNode},
-    audit::{Line, Note},
+    audit::{AuditLine, Note},
     authority::{Acts, rights},
     connection::Connection,
     errand::{Dispatch, Then, Turn},
@@ -208,12 +208,12 @@ impl Server {
             return;
         };
         let detail = format!("path={} bytes={}", note.path, note.bytes);
-        let line = Line::of(&caller).outcome("WRITE", result.as_ref().err().copied(), &detail);
+        let line = AuditLine::of(&caller).outcome("WRITE", result.as_ref().err().copied(), detail);
         let line = match &note.order {
             Some(order) => line.quoting(order),
             None => line,
         };
-        self.audit(&line, now);
+        self.audit(line, now);
     }
 
     /// Records of a worker's telemetry; each of a heartbeat's is a tick.

@@ -19,7 +19,7 @@ use secure9p::{
 
 use crate::{
     ask::Caller,
-    audit::{Line, struck},
+    audit::{AuditLine, struck},
     connection::{Connection, ConnectionId},
     errand::Turn,
     fid::{At, ControlFid, FidKey, Here, Open},
@@ -188,10 +188,10 @@ impl Server {
             control.status.push(&line, STATUS_BYTES_MAX);
         }
         let entry = match &outcome {
-            Ok(detail) => Line::of(&caller).done(verb, detail.clone()),
-            Err(refusal) => Line::of(&caller).refused(verb, refusal, String::new()),
+            Ok(detail) => AuditLine::of(&caller).done(verb, detail.clone()),
+            Err(refusal) => AuditLine::of(&caller).refused(verb, refusal, String::new()),
         };
-        self.audit(&entry.quoting(&order), now);
+        self.audit(entry.quoting(&order), now);
         if over {
             self.submission_over(outcome.err(), now);
         }

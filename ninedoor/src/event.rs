@@ -2,7 +2,11 @@
 
 use alloc::string::String;
 
-use crate::{connection::ConnectionId, revocation::Revocation, upstream::UpstreamId};
+use ninedoor_abi::UnixMs;
+
+use crate::{
+    audit::AuditLine, connection::ConnectionId, revocation::Revocation, upstream::UpstreamId,
+};
 
 /// Something a shell may have to act on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,8 +29,18 @@ pub enum Event {
         /// For the log.
         why: String,
     },
-    /// A line that was appended to the log, for a shell that writes it elsewhere too.
-    Audit(String),
+    /// A line that was appended to the log, for a shell that keeps it elsewhere too.
+    Audit {
+        /// When.
+        at: UnixMs,
+        /// What.
+        line: AuditLine,
+    },
+    /// That many lines are in the log alone: the shell has not come for more than it could be told.
+    AuditOverrun {
+        /// How many.
+        lines: u64,
+    },
     /// A ticket or a subject was revoked: to be kept where restarts do not reach, and given back in the configuration.
     Revoked(Revocation),
     /// Worker ids below this one are taken: to be kept where restarts do not reach, and given back in the configuration.

@@ -16,7 +16,7 @@ use ninedoor_abi::{
 };
 
 use crate::{
-    audit::Line, desk::Desk, gate::Admitted, lifecycle::Lifecycle, revocation::Revocation,
+    audit::AuditLine, desk::Desk, gate::Admitted, lifecycle::Lifecycle, revocation::Revocation,
     server::Server, spawn::Talks, tree::NodeId, upstream::UpstreamId,
 };
 
@@ -126,8 +126,8 @@ impl Server {
             .ok_or_else(|| Refusal::new(Errno::ENOENT, format!("there is no {id}")))?;
         let revocation = Revocation::Subject { subject: id.into(), until_ms: now.unix_ms };
         if let Err(refusal) = self.revoke_now(&revocation, now) {
-            let line = Line::own().refused("REVOKE", &refusal, format!("subject={id}"));
-            self.audit(&line, now);
+            let line = AuditLine::own().refused("REVOKE", &refusal, format!("subject={id}"));
+            self.audit(line, now);
         }
         Ok(leased)
     }
@@ -138,7 +138,7 @@ impl Server {
             && now.unix_ms >= at
             && let Some(leased) = self.take_away(id)
         {
-            self.audit(&Line::own().done("RETIRE", format!("id={id} reason=ttl")), now);
+            self.audit(AuditLine::own().done("RETIRE", format!("id={id} reason=ttl")), now);
             self.owe_revoke(leased);
         }
         self.pay_revokes();

@@ -77,6 +77,7 @@ mod upstream;
 mod walk;
 
 pub use ask::{Ask, AskId, Caller, MountId, ProviderNode};
+pub use audit::{AuditLine, Failure};
 pub use config::{Config, Flavour, Secrets};
 pub use connection::{Closed, ConnectionId};
 pub use errand::Answer;

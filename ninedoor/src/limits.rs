@@ -62,7 +62,7 @@ pub const UPSTREAM_BACKLOG_MAX: usize = 16_384;
 pub const UPSTREAM_PATIENCE_US: u64 = 30_000_000;
 /// Lease revocations kept for a bridge that is away.
 pub const REVOKES_OWED_MAX: usize = 1024;
-/// Events nobody has fetched yet before audit lines are dropped (they stay in the log; the drop is counted).
+/// Events nobody has fetched yet before audit lines are only counted; they stay in the log.
 pub const AUDIT_EVENTS_MAX: usize = 8192;
 
 // Every order of the vocabulary can be written.

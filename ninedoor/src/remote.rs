@@ -5,7 +5,7 @@ use alloc::{format, string::String};
 use ninedoor_abi::{Errno as AbiErrno, Now, Refusal};
 
 use crate::{
-    audit::Line,
+    audit::AuditLine,
     connection::Closed,
     event::Event,
     limits::UPSTREAMS_MAX,
@@ -87,7 +87,10 @@ impl Server {
         if let Some(upstream) = self.upstream_mut(id) {
             upstream.lost();
             let service = String::from(upstream.service());
-            self.audit(&Line::own().done("LOST", format!("service={service} why={why:?}")), now);
+            self.audit(
+                AuditLine::own().done("LOST", format!("service={service} why={why:?}")),
+                now,
+            );
         }
         self.observe_bridges(now);
         self.settle(now);
@@ -127,7 +130,7 @@ impl Server {
                     .get(id.0 as usize)
                     .map(|upstream| String::from(upstream.service()));
                 self.audit(
-                    &Line::own().done("UP", format!("service={}", service.unwrap_or_default())),
+                    AuditLine::own().done("UP", format!("service={}", service.unwrap_or_default())),
                     now,
                 );
                 self.observe_bridges(now);
@@ -154,7 +157,7 @@ impl Server {
         if let Some(line) =
             self.hive.as_mut().and_then(|hive| hive.lifecycle.observe(away, now.unix_ms))
         {
-            self.audit(&Line::own().done("LIFECYCLE", line), now);
+            self.audit(AuditLine::own().done("LIFECYCLE", line), now);
         }
     }
 

@@ -2,13 +2,14 @@
 
 use alloc::{boxed::Box, collections::VecDeque, format, string::String};
 
-use ninedoor_abi::{Errno as AbiErrno, MonoUs, Now, PathName, Refusal};
+use ninedoor_abi::{Errno as AbiErrno, MonoUs, Now, PathName, Refusal, UnixMs};
 use secure9p::{ServerLimits, server::ServerSession};
 
 use crate::{
     account::Accounts,
     ask::{Ask, ProviderNode},
     attachment::Attachments,
+    audit::AuditLine,
     config::{Config, Flavour, Secrets},
     connection::{Closed, Connection, ConnectionId},
     errand::Errand,
@@ -294,13 +295,16 @@ impl Server {
         }
     }
 
-    pub(crate) fn tell(&mut self, line: String) {
-        self.counters.audit_lines += 1;
+    pub(crate) fn tell(&mut self, line: AuditLine, at: UnixMs) {
         self.counters.audit_lines += 1;
         if self.events.len() < AUDIT_EVENTS_MAX {
-            self.events.push_back(Event::Audit(line));
-        } else {
-            self.counters.audit_lines_dropped += 1;
+            self.events.push_back(Event::Audit { at, line });
+            return;
+        }
+        self.counters.audit_lines_dropped += 1;
+        match self.events.back_mut() {
+            Some(Event::AuditOverrun { lines }) => *lines += 1,
+            _ => self.events.push_back(Event::AuditOverrun { lines: 1 }),
         }
     }
 }

@@ -19,7 +19,7 @@ use ninedoor_abi::{
 };
 
 use crate::{
-    audit::Line,
+    audit::AuditLine,
     desk::{Carried, no_hive},
     event::Event,
     hive::{Leased, Worker},
@@ -153,15 +153,15 @@ impl Server {
             Some(Purpose::Fetch { worker }) => self.fetched(bridge, &worker, said, now),
             Some(Purpose::Revoke { leased }) => {
                 let outcome = self.revoked_there(leased, said.refusal);
-                self.audit(&Line::own().done("REVOKE", outcome), now);
+                self.audit(AuditLine::own().done("REVOKE", outcome), now);
             }
             Some(Purpose::RevokeTicket { worker, ticket }) => {
                 let detail = format!("worker={worker} bridge_ticket={ticket}");
                 let line = match said.refusal {
-                    None => Line::own().done("REVOKE", detail),
-                    Some(refusal) => Line::own().refused("REVOKE", &refusal, detail),
+                    None => AuditLine::own().done("REVOKE", detail),
+                    Some(refusal) => AuditLine::own().refused("REVOKE", &refusal, detail),
                 };
-                self.audit(&line, now);
+                self.audit(line, now);
             }
             None => {}
         }
@@ -368,14 +368,16 @@ impl Server {
                 let id = Ticket::parse(ticket)
                     .map(|ticket| format!("{}", ticket.id()))
                     .unwrap_or_default();
-                Line::own().done("TICKET", format!("worker={worker} bridge_ticket={id}"))
+                AuditLine::own().done("TICKET", format!("worker={worker} bridge_ticket={id}"))
             }
             (_, Some(refusal)) => {
-                Line::own().refused("TICKET", refusal, format!("worker={worker}"))
+                AuditLine::own().refused("TICKET", refusal, format!("worker={worker}"))
             }
-            (None, None) => Line::own().done("TICKET", format!("worker={worker} bridge_ticket=-")),
+            (None, None) => {
+                AuditLine::own().done("TICKET", format!("worker={worker} bridge_ticket=-"))
+            }
         };
-        self.audit(&outcome, now);
+        self.audit(outcome, now);
         if let Some(upstream) = self.upstream_mut(bridge) {
             match (ticket, said.refusal) {
                 (Some(ticket), None) => upstream.set_ticket(worker, ticket),

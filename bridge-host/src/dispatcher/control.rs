@@ -1,10 +1,10 @@
 //! Control lines: `ctl` and `lease`, each to a command of the broker and back to a status line.
 
 use bridge_host_broker::{Answer, Caller as By, Command};
-use ninedoor::Caller;
+use ninedoor::{AuditLine, Caller};
 use ninedoor_abi::{
     Claims, CtlLine, Errno, GpuId, Now, Refusal, Role, Scope, ScopeVerb, StatusLine,
-    ctl::{RenewLine, Revocation, TicketAsk, Verb},
+    ctl::{Outcome, RenewLine, Revocation, TicketAsk, Verb},
 };
 
 use super::{Dispatcher, Wish};
@@ -69,6 +69,7 @@ impl Dispatcher {
         if let Some(gpu) = self.gpus.get_mut(gpu) {
             gpu.control.note(now.unix_ms, worker, &status);
         }
+        self.wishes.push_back(Wish::Audit(entry(gpu, caller, &status)));
         status
     }
 
@@ -144,6 +145,19 @@ impl Dispatcher {
             .with("worker", &ask.worker)
             .with("ttl_s", ask.ttl_s)
             .with("ticket", ticket.expose()))
+    }
+}
+
+/// What the log says of one line: its outcome in full, as the writer was told it.
+fn entry(gpu: &GpuId, caller: &Caller, status: &StatusLine) -> AuditLine {
+    let (line, verb) = (AuditLine::of(caller), status.verb.as_str());
+    match &status.outcome {
+        Outcome::Err(refusal) => line.refused(verb, refusal, format!("gpu={gpu}")),
+        Outcome::Ok(_) => {
+            let said = status.for_log();
+            let words = said.strip_prefix("OK ").and_then(|said| said.strip_prefix(verb));
+            line.done(verb, format!("gpu={gpu}{}", words.unwrap_or_default()))
+        }
     }
 }
 

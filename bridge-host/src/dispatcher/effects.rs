@@ -2,9 +2,10 @@
 
 use bridge_host_broker::{Effect, Event, ExecutorRef, JobNumber, JobOutcome, KillReason};
 use bridge_host_gpu::BackendKind;
+use ninedoor::AuditLine;
 use ninedoor_abi::{
     GpuId, JobRecord, LeaseRecord, Now, Subject,
-    record::{JobCode, LeaseState},
+    record::{JobCode, JobStep, LeaseState},
 };
 
 use super::{Dispatcher, Wish};
@@ -12,6 +13,9 @@ use crate::{
     executor::protocol::{Bind, RunId},
     limits::{LEASES_OVER_MAX, PRINTF_BYTES_MAX},
 };
+
+/// Who the log says it was, where it was this daemon itself.
+const BRIDGE: &str = "bridge";
 
 impl Dispatcher {
     /// Carries out everything that the broker wants done by now.
@@ -32,13 +36,19 @@ impl Dispatcher {
             Effect::SpawnExecutor { executor, memory_bytes, streams } => {
                 self.spawn(executor, memory_bytes, streams, now);
             }
-            Effect::Launch { executor, job, .. } => self.launch_or_tell(executor, job, now),
-            Effect::SoftStop { executor, job } => self.fleet.stop(&executor, RunId(job.0)),
+            Effect::Launch { executor, job, id } => {
+                tracing::debug!(job = job.0, %id, lease = %executor.lease, "launching a job");
+                self.launch_or_tell(executor, job, now);
+            }
+            Effect::SoftStop { executor, job } => {
+                tracing::debug!(job = job.0, lease = %executor.lease, "asking a job to stop");
+                self.fleet.stop(&executor, RunId(job.0));
+            }
             Effect::Kill { executor, reason } => self.kill(executor, reason, now),
             Effect::ResetGpu { gpu } => self.reset(gpu, now),
             Effect::Record { gpu, holder, job, record } => self.record(&gpu, &holder, job, &record),
             Effect::GrantKept(_) | Effect::GrantForgotten { .. } => {}
-            Effect::LeaseChanged { record, detail } => self.lease_changed(record, &detail, now),
+            Effect::LeaseChanged { record, detail } => self.lease_changed(record, &detail),
             Effect::CloseFids { gpu, holder, state, .. } => {
                 // Whoever gave the lease back knows, and may be about to ask for another.
                 if state != LeaseState::Released {
@@ -89,6 +99,7 @@ impl Dispatcher {
             gpu.board.append(holder, &record.to_line());
             gpu.ended.count(&record.step);
         }
+        self.wishes.extend(end_of(holder, record).map(Wish::Audit));
         if record.step.is_end()
             && let Some(prepared) = self.jobs.remove(&job)
         {
@@ -96,12 +107,15 @@ impl Dispatcher {
         }
     }
 
-    fn lease_changed(&mut self, record: LeaseRecord, detail: &str, now: Now) {
+    fn lease_changed(&mut self, record: LeaseRecord, detail: &str) {
         let LeaseRecord { lease, state, gpu_id, worker_id, .. } = &record;
         let why = if detail.is_empty() { String::new() } else { format!(" detail={detail:?}") };
-        self.wishes.push_back(Wish::Log(format!(
-            "lease ts_ms={} id={lease} gpu={gpu_id} worker={worker_id} state={state} mem_mb={} deadline_ms={}{why}",
-            now.unix_ms, record.mem_mb, record.deadline_ms
+        self.wishes.push_back(Wish::Audit(AuditLine::by(BRIDGE).done(
+            "LEASE",
+            format!(
+                "id={lease} gpu={gpu_id} worker={worker_id} state={state} mem_mb={} deadline_ms={}{why}",
+                record.mem_mb, record.deadline_ms
+            ),
         )));
         self.leases.insert(*lease, record);
         self.forget_old_leases();
@@ -126,5 +140,18 @@ impl Dispatcher {
         if let Err(refused) = self.broker.observe(event, now) {
             tracing::debug!(%refused, "the broker takes no notice");
         }
+    }
+}
+
+/// What the log says of a job's end.
+fn end_of(holder: &Subject, record: &JobRecord) -> Option<AuditLine> {
+    let what = format!("job={} lease={} worker={holder}", record.job, record.lease);
+    let line = AuditLine::by(BRIDGE);
+    match &record.step {
+        JobStep::Ok { .. } => Some(line.done("END", what)),
+        JobStep::Err { code, detail, .. } => {
+            Some(line.failed("END", code.as_str(), detail.clone(), what))
+        }
+        _ => None,
     }
 }

@@ -26,6 +26,7 @@ use bridge_host_broker::{Broker, Command, JobNumber};
 use bridge_host_gpu::{GpuInfo, GpuSample};
 use ninedoor_abi::{Errno, GpuId, LeaseId, LeaseRecord, MonoUs, Now, Refusal, Subject, TicketId};
 
+use ninedoor::AuditLine;
 use ninedoor_host::Keeper;
 
 pub(crate) use self::board::Board;
@@ -76,8 +77,8 @@ pub(crate) enum Wish {
     },
     /// Close every session and fid of a ticket, and let it in no more.
     RevokeTicket(TicketId),
-    /// Append a line to `/log/bridge.log`.
-    Log(String),
+    /// Put a line into the log.
+    Audit(AuditLine),
 }
 
 /// What a dispatcher is made of.

@@ -120,7 +120,7 @@ impl Publisher {
     /// What the dispatcher wishes, as orders to the server.
     fn pass_on(&mut self, wish: Wish) {
         match wish {
-            Wish::Log(line) => self.orders.push_back(Order::Log(line)),
+            Wish::Audit(line) => self.orders.push_back(Order::Audit(line)),
             Wish::RevokeTicket(ticket) => {
                 self.orders.push_back(Order::Revoke(Revocation::Ticket(ticket)))
             }

@@ -25,7 +25,7 @@ use tokio::{
     sync::Notify,
     time::{interval, sleep_until},
 };
-use tracing::{info, warn};
+use tracing::warn;
 
 use crate::{
     clock::Clock,
@@ -198,7 +198,8 @@ impl<P: LocalProvider> Hive<P> {
             Event::HangUp { upstream, why } => {
                 state.bells.entry(upstream).or_default().hang_up(why)
             }
-            Event::Audit(line) => info!(target: "audit", "{line}"),
+            Event::Audit { at, line } => state.provider.audit(at, &line),
+            Event::AuditOverrun { lines } => state.provider.audit_overrun(lines),
             Event::Revoked(revocation) => self.keep(|keeper| keeper.note_revocation(&revocation)),
             Event::WorkerIdsTaken { next } => self.keep(|keeper| keeper.note_next_worker(next)),
         }
@@ -258,7 +259,7 @@ impl<P: LocalProvider> State<P> {
 fn obey(server: &mut Server, order: Order, now: Now) {
     match order {
         Order::CloseNode { mount, node } => server.close_node(mount, node, now),
-        Order::Log(line) => server.log(&line, now),
+        Order::Audit(line) => server.audit(line, now),
         Order::Revoke(revocation) => {
             if let Err(refusal) = server.revoke(&revocation, now) {
                 warn!("cannot remember a revocation: {refusal}");

@@ -1,6 +1,6 @@
 //! What a program puts behind a server's mounts in its own process.
 
-use ninedoor::{Answer, Ask, AskId, MountId, ProviderNode, Revocation};
+use ninedoor::{Answer, Ask, AskId, AuditLine, MountId, ProviderNode, Revocation};
 use ninedoor_abi::{Now, PathName, UnixMs};
 
 /// Serves the files behind the mounts of one server. Called with the server's lock held: it must not wait for anything.
@@ -22,6 +22,16 @@ pub trait LocalProvider: Send + 'static {
 
     /// When [`Self::tick`] has something to do next.
     fn next_deadline(&self) -> Option<UnixMs>;
+
+    /// A line was put into the server's log, which forgets: keep it. Where nothing better is known it goes to standard error.
+    fn audit(&mut self, at: UnixMs, line: &AuditLine) {
+        tracing::info!(target: "audit", "ts_ms={at} {line}");
+    }
+
+    /// That many lines more were put there at once than could be told.
+    fn audit_overrun(&mut self, lines: u64) {
+        tracing::error!(target: "audit", lines, "lines are in the server's log alone");
+    }
 }
 
 /// What a provider may have its server do.
@@ -37,7 +47,7 @@ pub enum Order {
     /// Revoke tickets: everything that was reached with them is closed.
     Revoke(Revocation),
     /// Put a line into the server's log.
-    Log(String),
+    Audit(AuditLine),
     /// Put a text under `/proc`.
     Publish {
         /// Where.

@@ -1,5 +1,6 @@
 //! Logs: what is in them, who reads along, what never gets in.
 
+use ninedoor::{AuditLine, Event, limits::AUDIT_EVENTS_MAX};
 use secure9p::OpenFlags;
 
 use crate::world::World;
@@ -44,10 +45,11 @@ fn a_reader_that_stays_at_the_end_sees_new_lines_appear() {
     let log = world.open(queen, "/log/queen.log", OpenFlags::RDONLY).unwrap();
     let seen = world.read_at(log, 0).unwrap();
     assert_eq!(world.read_at(log, seen.len() as u64).unwrap(), "");
-    world.server.log("the lights went out", world.now);
+    let line = AuditLine::by("janitor").done("DARKEN", "lights=all".to_owned());
+    world.server.audit(line, world.now);
     assert_eq!(
         world.read_at(log, seen.len() as u64).unwrap(),
-        "ts_ms=1700000000000 the lights went out\n"
+        "ts_ms=1700000000000 ticket=- who=janitor OK DARKEN lights=all\n"
     );
 }
 
@@ -59,12 +61,13 @@ fn a_log_past_its_bound_forgets_its_oldest_lines_whole() {
     let early = world.open(queen, "/log/bridge.log", OpenFlags::RDONLY).unwrap();
     let first = world.read_at(early, 0).unwrap();
     for number in 0..2_000 {
-        world.server.log(&format!("{number} {}", "x".repeat(1000)), world.now);
+        let line = AuditLine::by("clerk").done("COUNT", format!("{number} {}", "x".repeat(1000)));
+        world.server.audit(line, world.now);
     }
     let log = world.read(queen, "/log/bridge.log").unwrap();
     assert!(log.len() <= ninedoor::limits::LOG_BYTES_MAX);
     assert!(log.lines().all(|line| line.starts_with("ts_ms=")), "a line was cut");
-    assert!(log.lines().last().unwrap().starts_with("ts_ms=1700000000000 1999 "));
+    assert!(log.lines().last().unwrap().contains(" OK COUNT 1999 xxx"));
     let on = world.read_at(early, first.len() as u64).unwrap();
     assert!(on.starts_with("ts_ms="), "{}", &on[..80]);
 }
@@ -101,4 +104,24 @@ fn orders_to_gpus_are_in_the_log_of_the_hive_and_of_the_bridge() {
     let admin = bridge.queen();
     let there = bridge.read(admin, "/log/bridge.log").unwrap();
     assert!(there.contains("who=queen OK WRITE path=/gpu/GPU-0/job bytes=39"), "{there}");
+}
+
+/// Proves LOG-5.
+#[test]
+fn a_shell_that_does_not_come_for_the_lines_is_told_how_many_it_missed() {
+    let mut world = World::bridge();
+    while world.server.poll_event().is_some() {}
+    for number in 0..AUDIT_EVENTS_MAX + 5 {
+        let line = AuditLine::by("clerk").done("COUNT", number.to_string());
+        world.server.audit(line, world.now);
+    }
+    let mut told = 0;
+    loop {
+        match world.server.poll_event() {
+            Some(Event::Audit { line, .. }) if line.detail == told.to_string() => told += 1,
+            other => break assert_eq!(other, Some(Event::AuditOverrun { lines: 5 })),
+        }
+    }
+    assert_eq!(told, AUDIT_EVENTS_MAX);
+    assert_eq!(world.server.poll_event(), None);
 }
