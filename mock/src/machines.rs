@@ -70,6 +70,8 @@ fn mock_gpu(model: Model) -> GpuInfo {
         grid_max: [2_147_483_647, 65_535, 65_535],
         shared_bytes_max: 101_376,
         memory_enforcement: MemoryEnforcement::Accounting,
+        topology: bridge_host_gpu::Topology::default(),
+        mig: None,
         health: Health::Ok,
     }
 }

@@ -66,6 +66,7 @@ impl GpuDiscovery for ScriptedDiscovery {
             memory_used_bytes: None,
             temperature_celsius: Some(40.0 + 30.0 * utilization),
             power_watts: Some(50.0 + 250.0 * utilization),
+            ..GpuSample::default()
         })
     }
 }

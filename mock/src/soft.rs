@@ -84,6 +84,8 @@ impl SoftDiscovery {
             grid_max: limits::GRID_MAX,
             shared_bytes_max: limits::SHARED_BYTES_MAX,
             memory_enforcement: MemoryEnforcement::Accounting,
+            topology: bridge_host_gpu::Topology::default(),
+            mig: None,
             health: Health::Ok,
         }
     }

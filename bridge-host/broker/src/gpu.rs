@@ -98,6 +98,7 @@ impl Gpu {
             (_, Reset::Stopping | Reset::Resetting) => {
                 Some(alloc::format!("gpu {} is being reset", self.id))
             }
+            (Health::Paused(why), _) => Some(alloc::format!("gpu {} is paused: {why}", self.id)),
             _ if self.executors_overdue > 0 => Some(alloc::format!(
                 "gpu {} is stuck: killed executors that have not died: {}",
                 self.id,

@@ -45,6 +45,8 @@ impl NvmlDiscovery {
             grid_max: [0x7fff_ffff, 65_535, 65_535],
             shared_bytes_max: shared_bytes_max(capability),
             memory_enforcement: MemoryEnforcement::Accounting,
+            topology: bridge_host_gpu::Topology::default(),
+            mig: None,
             health: Health::Ok,
         })
     }
@@ -78,6 +80,7 @@ impl GpuDiscovery for NvmlDiscovery {
             power_watts: told(device.power_usage())
                 .map_err(read)?
                 .map(|milliwatts| whole(milliwatts) / 1000.0),
+            ..GpuSample::default()
         })
     }
 }

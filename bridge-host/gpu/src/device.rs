@@ -1,9 +1,12 @@
-//! The three traits an adapter implements.
+//! The traits an adapter implements.
 
 use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use crate::{GpuError, GpuInfo, GpuSample, KernelSignature, LaunchSpec, LaunchTimes, ModuleImage};
+use crate::{
+    GpuError, GpuEvent, GpuInfo, GpuSample, KernelSignature, LaunchSpec, LaunchTimes,
+    MemoryEnforcement, ModuleImage,
+};
 
 /// The daemon's side: which GPUs are there and how they are. Holds no context, runs no kernel.
 pub trait GpuDiscovery: Send {
@@ -18,6 +21,23 @@ pub trait GpuDiscovery: Send {
     /// # Errors
     /// When the GPU is gone or its driver will not answer.
     fn sample(&mut self, uuid: &str) -> Result<GpuSample, GpuError>;
+
+    /// What the driver tells without being asked, for a thread of its own; `None` where it tells nothing.
+    ///
+    /// # Errors
+    /// When the driver tells things, and will not do so now.
+    fn events(&mut self) -> Result<Option<Box<dyn GpuEvents>>, GpuError> {
+        Ok(None)
+    }
+}
+
+/// What a driver tells without being asked.
+pub trait GpuEvents: Send {
+    /// The next event, or `None` when none came within `timeout_ms`.
+    ///
+    /// # Errors
+    /// When the driver cannot be listened to any more: every GPU is suspect then.
+    fn wait(&mut self, timeout_ms: u32) -> Result<Option<GpuEvent>, GpuError>;
 }
 
 /// The executor's side: a way to open one GPU.
@@ -103,6 +123,11 @@ pub trait GpuDevice: Send {
 
     /// Bytes of device memory in use now, by buffers and module globals.
     fn memory_used(&self) -> u64;
+
+    /// By whom this context's memory bound is enforced.
+    fn memory_enforcement(&self) -> MemoryEnforcement {
+        MemoryEnforcement::Accounting
+    }
 }
 
 /// A wish, from another thread, that a launch end soon. An adapter that cannot stop a running kernel ignores it; the

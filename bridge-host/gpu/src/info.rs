@@ -1,6 +1,8 @@
 //! What a GPU is, and how it is at the moment.
 
-use alloc::string::String;
+use alloc::{string::String, vec::Vec};
+
+use crate::Health;
 
 /// Where a GPU's work is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -71,8 +73,42 @@ pub struct GpuInfo {
     pub shared_bytes_max: u32,
     /// How a lease's memory bound is enforced.
     pub memory_enforcement: MemoryEnforcement,
+    /// Where it sits in the machine, and what joins it to the others.
+    pub topology: Topology,
+    /// Whether it is cut into instances; `None` where it cannot be, or cannot tell.
+    pub mig: Option<MigState>,
     /// Whether it may be given work.
     pub health: Health,
+}
+
+/// Where a GPU sits in its machine. What is not known is not there.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Topology {
+    /// The memory node of the machine that is nearest.
+    pub numa_node: Option<u32>,
+    /// The other GPUs, in the order of the inventory.
+    pub peers: Vec<Peer>,
+}
+
+/// What joins two GPUs.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Peer {
+    /// The other one.
+    pub uuid: String,
+    /// Their nearest common ancestor: `board`, `switch`, `switches`, `bridge`, `node`, `system`, or the driver's own number
+    /// where it is none of these.
+    pub ancestor: Option<String>,
+    /// Direct links between the two that are up.
+    pub links: u32,
+}
+
+/// Whether a GPU is cut into instances (MIG).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct MigState {
+    /// Now.
+    pub current: bool,
+    /// After the next reset.
+    pub pending: bool,
 }
 
 /// By whom a lease's memory bound is enforced, strongest first.
@@ -96,28 +132,4 @@ impl MemoryEnforcement {
             Self::Accounting => "accounting",
         }
     }
-}
-
-/// Whether a GPU may be given work.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Health {
-    /// Nothing known against it.
-    Ok,
-    /// Usable, and something should be looked at.
-    Degraded(String),
-    /// Not to be used until someone acts; says what.
-    Unusable(String),
-}
-
-/// One reading of a GPU's counters. A field that this GPU cannot tell is `None`, never a made-up number.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct GpuSample {
-    /// Time with at least one kernel running, 0 to 1.
-    pub utilization_ratio: Option<f32>,
-    /// Device memory in use, bytes.
-    pub memory_used_bytes: Option<u64>,
-    /// Celsius.
-    pub temperature_celsius: Option<f32>,
-    /// Watts.
-    pub power_watts: Option<f32>,
 }

@@ -5,7 +5,7 @@
 //! Knows no leases, no 9P, no files.
 //!
 //! ```text
-//! daemon:    GpuDiscovery::inventory ─▶ Vec<GpuInfo>      GpuDiscovery::sample ─▶ GpuSample
+//! daemon:    GpuDiscovery::inventory ─▶ Vec<GpuInfo>      GpuDiscovery::sample ─▶ GpuSample      GpuEvents::wait ─▶ GpuEvent
 //! executor:  GpuBackend::open ─▶ GpuDevice:  load ─▶ alloc/write ─▶ launch ─▶ read ─▶ free      (any error may be sticky: the
 //!                                                                                               process then exits)
 //! ```
@@ -15,14 +15,18 @@ extern crate alloc;
 
 mod device;
 mod error;
+mod health;
 mod info;
 mod launch;
 
 pub use device::{
-    DeviceLimits, DevicePtr, GpuBackend, GpuDevice, GpuDiscovery, ModuleId, StopSignal,
+    DeviceLimits, DevicePtr, GpuBackend, GpuDevice, GpuDiscovery, GpuEvents, ModuleId, StopSignal,
 };
 pub use error::{ErrorKind, GpuError};
-pub use info::{BackendKind, ComputeCapability, GpuInfo, GpuSample, Health, MemoryEnforcement};
+pub use health::{EccErrors, GpuEvent, GpuSample, Health, ProcessMemory, Remedy, Throttle};
+pub use info::{
+    BackendKind, ComputeCapability, GpuInfo, MemoryEnforcement, MigState, Peer, Topology,
+};
 pub use launch::{
     Dim3, KernelSignature, LaunchSpec, LaunchTimes, ModuleFormat, ModuleImage, ParameterSlot,
 };

@@ -81,11 +81,7 @@ impl<'a> InfoText<'a> {
 
 impl<'a> HealthText<'a> {
     fn of(health: &'a Health) -> Self {
-        match health {
-            Health::Ok => Self { state: "ok", detail: None },
-            Health::Degraded(why) => Self { state: "degraded", detail: Some(why) },
-            Health::Unusable(why) => Self { state: "unusable", detail: Some(why) },
-        }
+        Self { state: health.state(), detail: health.detail() }
     }
 }
 

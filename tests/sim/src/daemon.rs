@@ -187,6 +187,8 @@ fn info() -> GpuInfo {
         grid_max: [2_147_483_647, 65_535, 65_535],
         shared_bytes_max: 49_152,
         memory_enforcement: MemoryEnforcement::Accounting,
+        topology: bridge_host_gpu::Topology::default(),
+        mig: None,
         health: Health::Ok,
     }
 }

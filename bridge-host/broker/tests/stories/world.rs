@@ -255,7 +255,7 @@ impl World {
     /// The states of a lease so far.
     pub(crate) fn lease_story(&self, lease: LeaseId) -> Vec<String> {
         let changes = self.log.iter().filter_map(|effect| match effect {
-            Effect::LeaseChanged { record, detail } if record.lease == lease => {
+            Effect::LeaseChanged { record, detail, .. } if record.lease == lease => {
                 Some(format!("{} {detail}", record.state))
             }
             _ => None,
@@ -342,6 +342,8 @@ pub(crate) fn gpu_info(memory_mb: u32) -> GpuInfo {
         grid_max: [2_147_483_647, 65_535, 65_535],
         shared_bytes_max: 49_152,
         memory_enforcement: MemoryEnforcement::Accounting,
+        topology: bridge_host_gpu::Topology::default(),
+        mig: None,
         health: Health::Ok,
     }
 }
