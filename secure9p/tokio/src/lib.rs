@@ -5,22 +5,34 @@
 //!
 //! A server:
 //!
-//! ```text
+//! ```no_run
+//! # use std::sync::Arc;
+//! # use secure9p_tokio::{Limits, ListenOptions, Listener, Service, serve};
+//! # async fn example(service: Arc<impl Service>) -> Result<(), Box<dyn std::error::Error>> {
 //! let listener = Listener::bind(&"tcp://127.0.0.1:5640".parse()?, &ListenOptions::default()).await?;
 //! println!("listening {}", listener.uri());
-//! serve(vec![listener], service, Limits::default(), shutdown).await;
+//! serve(vec![listener], service, Limits::default(), std::future::pending()).await;
+//! # Ok(())
+//! # }
 //! ```
 //!
-//! A client:
+//! A client. Calls may be in flight side by side (`tokio::join!`); [`Reconnecting`] is the same over connections that come and go,
+//! and never repeats a write that may have happened:
 //!
-//! ```text
-//! let client = Client::connect(&uri, ConnectOptions::default()).await?;
+//! ```no_run
+//! # use secure9p_tokio::{Client, ConnectOptions};
+//! # async fn example(ticket: &str) -> Result<(), Box<dyn std::error::Error>> {
+//! let client = Client::connect(&"tcp://127.0.0.1:5640".parse()?, ConnectOptions::default()).await?;
 //! let root = client.attach("worker-gpu:worker-7", ticket).await?;
 //! root.write("/gpu/GPU-0/ctl", b"LEASE mem_mb=64 streams=1 ttl_s=30\n").await?;
-//! let records = root.read("/gpu/GPU-0/stats").await?;
+//! let (info, stats) = tokio::join!(root.read("/gpu/GPU-0/info"), root.read("/gpu/GPU-0/stats"));
+//! println!("{}{}", String::from_utf8(info?)?, String::from_utf8(stats?)?);
+//! # Ok(())
+//! # }
 //! ```
 //!
 //! The runtime is the caller's: one thread or many, both work.
+
 mod client;
 mod descriptors;
 mod limits;
