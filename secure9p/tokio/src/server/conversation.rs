@@ -147,6 +147,9 @@ impl<C: Connection> Conversation<C> {
     fn answer_bell(&mut self) {
         let rung = self.place.wake().answer();
         self.may_have_replies |= rung.ring;
+        if rung.rest {
+            self.connection.rest();
+        }
         if let Some(why) = rung.close {
             info!(peer = self.peer, "connection closed: {why}");
             self.finish(End::Closed, Patience::None);
@@ -236,7 +239,6 @@ impl<C: Connection> Conversation<C> {
     }
 
     fn heard(&mut self) {
-        self.deadlines.stirred(Instant::now);
         if self.place.limits().idle_timeout.is_some() {
             self.deadlines.heard(Instant::now(), self.place.limits());
         }
@@ -291,12 +293,8 @@ impl<C: Connection> Conversation<C> {
             if alarm.as_mut().poll(cx).is_pending() {
                 return None;
             }
-            let now = Instant::now();
-            if let Some(overdue) = self.deadlines.overdue(now) {
+            if let Some(overdue) = self.deadlines.overdue(Instant::now()) {
                 return Some(overdue);
-            }
-            if self.deadlines.comes_to_rest(now) {
-                self.connection.rest();
             }
             alarm.as_mut().reset(next);
         }

@@ -4,25 +4,15 @@ use std::{fmt, time::Duration};
 
 use tokio::time::Instant;
 
-use crate::limits::{LINGER_TIMEOUT, Limits, REST_AFTER};
+use crate::limits::{LINGER_TIMEOUT, Limits};
 
-/// What a connection must do, and by when, and whether it is at rest. At most five instants; the earliest rules.
-///
-/// ```text
-///        stirred            look: stirred since
-///  at rest ─────▶ watched ◀───────────────────┐
-///     ▲              │ └──────────────────────┘
-///     └──────────────┘ look: still
-/// ```
+/// What a connection must do, and by when. At most four instants; the earliest rules.
 #[derive(Debug)]
 pub(crate) struct Deadlines {
     attach_by: Option<Instant>,
     take_replies_by: Option<Instant>,
     say_something_by: Option<Instant>,
     end_by: Option<Instant>,
-    /// When to look whether the peer is at rest; `None` while it is.
-    look_at: Option<Instant>,
-    stirred: bool,
 }
 
 /// A deadline that has passed.
@@ -45,27 +35,7 @@ impl Deadlines {
             take_replies_by: None,
             say_something_by: None,
             end_by: None,
-            look_at: None,
-            stirred: false,
         }
-    }
-
-    /// The peer is not at rest. The clock is read only when it was at rest: this happens with every message.
-    pub(crate) fn stirred(&mut self, now: impl FnOnce() -> Instant) {
-        self.stirred = true;
-        if self.look_at.is_none() {
-            self.look_at = Some(now() + REST_AFTER);
-        }
-    }
-
-    /// Looks, when it is time to: true once the peer has been still from one look to the next.
-    pub(crate) fn comes_to_rest(&mut self, now: Instant) -> bool {
-        if self.look_at.is_none_or(|look_at| now < look_at) {
-            return false;
-        }
-        let was_still = !std::mem::take(&mut self.stirred);
-        self.look_at = (!was_still).then_some(now + REST_AFTER);
-        was_still
     }
 
     /// The peer has said something.
@@ -110,14 +80,12 @@ impl Deadlines {
             take_replies_by: None,
             say_something_by: None,
             end_by: Some(now + timeout),
-            look_at: None,
-            stirred: false,
         };
     }
 
     /// The earliest instant, if any.
     pub(crate) fn next(&self) -> Option<Instant> {
-        self.all().into_iter().filter_map(|(by, _)| by).chain(self.look_at).min()
+        self.all().into_iter().filter_map(|(by, _)| by).min()
     }
 
     /// What is overdue at `now`, the earliest first.
@@ -190,22 +158,6 @@ mod tests {
         assert_eq!(deadlines.overdue(start + 30 * SECOND), None);
         deadlines.unstalled();
         assert_eq!(deadlines.next(), None);
-    }
-
-    #[test]
-    fn a_peer_is_at_rest_once_it_was_still_from_one_look_to_the_next() {
-        let start = Instant::now();
-        let mut deadlines = Deadlines::accepted(start, &limits());
-        deadlines.attached();
-        assert_eq!(deadlines.next(), None, "nothing to look for");
-        deadlines.stirred(|| start);
-        deadlines.stirred(|| unreachable!("the clock is read once"));
-        assert_eq!(deadlines.next(), Some(start + REST_AFTER));
-        assert!(!deadlines.comes_to_rest(start), "not time to look yet");
-        assert!(!deadlines.comes_to_rest(start + REST_AFTER), "it had stirred");
-        assert!(deadlines.comes_to_rest(start + 2 * REST_AFTER));
-        assert_eq!(deadlines.next(), None);
-        assert!(!deadlines.comes_to_rest(start + 9 * REST_AFTER), "told once");
     }
 
     #[test]

@@ -7,10 +7,13 @@ use std::{
 };
 
 use secure9p::Errno;
-use tokio::sync::Notify;
+use tokio::{
+    sync::Notify,
+    time::{MissedTickBehavior, interval},
+};
 
 use crate::{
-    limits::Limits,
+    limits::{Limits, REST_AFTER},
     peer::Party,
     server::{service::ConnectRefused, tally::Tally, wake::Wake},
 };
@@ -88,6 +91,16 @@ impl Roster {
             return Ok(());
         };
         Err(ConnectRefused { errno: Errno::EAGAIN, why })
+    }
+
+    /// Looks at every connection, now and then for ever: one that has been still gives back memory.
+    pub(crate) async fn look_after(self: Arc<Self>) {
+        let mut looks = interval(REST_AFTER);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            looks.tick().await;
+            self.entries().wakes.values().for_each(Wake::look);
+        }
     }
 
     /// Lets every connection answer what it owes, and admits no more.

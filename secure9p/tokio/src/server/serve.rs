@@ -65,6 +65,7 @@ pub async fn serve_tallied<S: Service>(
     for listener in listeners {
         listening.spawn(Arc::clone(&door).listen(listener));
     }
+    listening.spawn(Arc::clone(&door.roster).look_after());
     shutdown.await;
     listening.shutdown().await;
     door.roster.drain();

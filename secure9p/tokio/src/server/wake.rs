@@ -18,6 +18,24 @@ struct Bell {
     /// The connection's task, while it sleeps.
     sleeper: Option<Waker>,
     rung: Rung,
+    pace: Pace,
+}
+
+/// How lively a connection is, by looking at it now and then.
+///
+/// ```text
+///              awake                 awake
+///  Resting ─────────────▶ Busy ◀────────────── Slowing
+///     ▲                     │ look               ▲ │ look: rings `rest`
+///     │                     └────────────────────┘ │
+///     └────────────────────────────────────────────┘
+/// ```
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Pace {
+    #[default]
+    Resting,
+    Busy,
+    Slowing,
 }
 
 /// Why a connection was stirred. `ring` alone means: fetch what there is to transmit.
@@ -25,6 +43,8 @@ struct Bell {
 pub(crate) struct Rung {
     /// Something rang at all.
     pub(crate) ring: bool,
+    /// Nothing else has happened for a while.
+    pub(crate) rest: bool,
     /// Read no more, answer what is owed, then close.
     pub(crate) drain: bool,
     /// Close now, for this reason.
@@ -51,10 +71,24 @@ impl Wake {
         self.stir(|rung| rung.drain = true);
     }
 
+    /// Looks how lively the connection is; one that was asleep since the last look is told, once, that it may rest.
+    pub(crate) fn look(&self) {
+        let mut bell = self.bell();
+        let pace = bell.pace;
+        bell.pace = if pace == Pace::Busy { Pace::Slowing } else { Pace::Resting };
+        drop(bell);
+        if pace == Pace::Slowing {
+            self.stir(|rung| rung.rest = true);
+        }
+    }
+
     /// What rang since the last call. The connection is awake from now on: rings are kept, nobody is called.
     pub(crate) fn answer(&self) -> Rung {
         let mut bell = self.bell();
         bell.sleeper = None;
+        if !bell.rung.rest {
+            bell.pace = Pace::Busy;
+        }
         std::mem::take(&mut bell.rung)
     }
 
@@ -122,6 +156,23 @@ mod tests {
         assert_eq!(calls.0.load(Ordering::Relaxed), 1);
         assert!(wake.answer().ring);
         assert!(!wake.answer().ring);
+    }
+
+    #[test]
+    fn a_connection_that_slept_from_one_look_to_the_next_may_rest_and_is_told_once() {
+        let (calls, waker) = sleeper();
+        let wake = Wake::new();
+        let _awake = wake.answer();
+        assert!(wake.sleep(&waker));
+        wake.look();
+        assert_eq!(calls.0.load(Ordering::Relaxed), 0, "it was awake a moment ago");
+        wake.look();
+        assert_eq!(calls.0.load(Ordering::Relaxed), 1);
+        assert!(wake.answer().rest);
+        assert!(wake.sleep(&waker));
+        wake.look();
+        wake.look();
+        assert_eq!(calls.0.load(Ordering::Relaxed), 1);
     }
 
     #[test]
