@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use bridge_host_gpu::{BackendKind, DeviceLimits, GpuBackend, GpuDevice, GpuDiscovery, GpuError};
+use bridge_host_gpu::{BackendKind, GpuBackend, GpuDiscovery, GpuError};
 use mock::soft::SoftConfig;
 
 /// A backend that was chosen, or found by `auto`.
@@ -56,25 +56,18 @@ impl Backend {
         })
     }
 
-    /// The executor's side: one GPU, opened.
+    /// The executor's side: a way to open one of them.
     ///
     /// # Errors
-    /// Unknown uuid, no driver, no memory.
-    pub(crate) fn open_device(
-        self,
-        uuid: &str,
-        limits: DeviceLimits,
-    ) -> Result<Box<dyn GpuDevice>, GpuError> {
-        match self.0 {
-            BackendKind::Nvidia => bridge_host_cuda::CudaBackend::new()?.open(uuid, limits),
-            BackendKind::Soft => {
-                mock::soft::SoftBackend::new(SoftConfig::default()).open(uuid, limits)
-            }
+    /// When the backend's driver is not there.
+    pub fn load(self) -> Result<Box<dyn GpuBackend>, GpuError> {
+        Ok(match self.0 {
+            BackendKind::Nvidia => Box::new(bridge_host_cuda::CudaBackend::new()?),
+            BackendKind::Soft => Box::new(mock::soft::SoftBackend::new(SoftConfig::default())),
             BackendKind::Mock => {
-                mock::scripted::ScriptedBackend::new(mock::machines::workstation())
-                    .open(uuid, limits)
+                Box::new(mock::scripted::ScriptedBackend::new(mock::machines::workstation()))
             }
-        }
+        })
     }
 }
 

@@ -33,7 +33,9 @@ use crate::{
     config::{Config, ConfigRefused},
     dispatcher::{Dispatcher, Parts},
     executor::protocol::Report,
-    fleet::{ExecutorId, ExecutorProgram, ExitNote, Pidfd, Warden, Watch, WatchHandle},
+    fleet::{
+        Departure, ExecutorId, ExecutorProgram, ExitNote, Leash, Warden, Watch, WatchHandle,
+    },
     inventory::Inventory,
     metrics,
     publisher::Publisher,
@@ -127,6 +129,7 @@ impl Bridge {
             path: config.executors.program(),
             backend: inventory.backend,
             stderr: config.executors.stderr,
+            confinement: config.executors.confinement,
         };
         let (watch, bell, fleet) =
             Watch::new(program, config.executors.spares, config.executors.max)
@@ -149,6 +152,12 @@ impl Bridge {
 
         let ending = Arc::new(AtomicBool::new(false));
         let ends = Arc::clone(&ending);
+        let inspects = inventory.backend.discovery()?;
+        let warden = HiveWarden(hive.clone());
+        hive.with(|_, publisher, _| {
+            Watch::inspect(&mut publisher.dispatcher.fleet, inspects, warden)
+        })
+        .map_err(StartRefused::Watch)?;
         let watch = watch
             .start(HiveWarden(hive.clone()), move || ends.load(Ordering::Acquire))
             .map_err(StartRefused::Watch)?;
@@ -319,11 +328,12 @@ async fn listeners(config: &Config) -> Result<(Vec<Listener>, Option<Dialer>), S
 }
 
 /// Tells the dispatcher, under the hive's lock, what the watch has seen.
+#[derive(Clone)]
 struct HiveWarden(BridgeHive);
 
 impl Warden for HiveWarden {
-    fn born(&self, id: ExecutorId, pidfd: Pidfd) {
-        self.0.with(|_, publisher, _| publisher.dispatcher.executor_born(id, pidfd));
+    fn born(&self, id: ExecutorId, leash: Arc<Leash>) {
+        self.0.with(|_, publisher, _| publisher.dispatcher.executor_born(id, leash));
     }
 
     fn reported(&self, id: ExecutorId, report: Report) {
@@ -332,5 +342,11 @@ impl Warden for HiveWarden {
 
     fn exited(&self, id: ExecutorId, note: &ExitNote) {
         self.0.with(|_, publisher, now| publisher.dispatcher.executor_exited(id, note, now));
+    }
+
+    fn inspected(&self, departure: Departure, finding: Option<String>) {
+        self.0.with(|_, publisher, now| {
+            publisher.dispatcher.gpu_inspected(departure, finding, now);
+        });
     }
 }

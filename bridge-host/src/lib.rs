@@ -27,8 +27,8 @@ mod store;
 
 pub use backend::{BACKENDS, Backend, BackendChoice};
 pub use bridge::{Bridge, BridgeHandle, StartRefused};
-pub use config::Config;
-pub use executor::executor_main;
+pub use config::{Config, ConfinementChoice};
+pub use executor::{executor_main, executor_main_with};
 pub use inventory::Inventory;
 pub use listing::listing;
 pub use store::StateDirError;

@@ -1,6 +1,6 @@
 //! `[executors]`: the processes that run jobs.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, str::FromStr};
 
 use serde::Deserialize;
 
@@ -18,11 +18,56 @@ pub struct ExecutorSettings {
     pub program: Option<PathBuf>,
     /// Whether what they write to their standard error goes to ours.
     pub stderr: bool,
+    /// Whether an executor that cannot be confined in every way runs jobs all the same.
+    pub confinement: ConfinementChoice,
+}
+
+/// What becomes of an executor that could not give up all that it should.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ConfinementChoice {
+    /// It runs jobs; `info` says what is missing.
+    #[default]
+    BestEffort,
+    /// It refuses its lease, and says what is missing.
+    Required,
+}
+
+impl ConfinementChoice {
+    /// The word in the configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::BestEffort => "best-effort",
+            Self::Required => "required",
+        }
+    }
+
+    pub(crate) fn is_required(self) -> bool {
+        self == Self::Required
+    }
+}
+
+impl FromStr for ConfinementChoice {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        [Self::BestEffort, Self::Required]
+            .into_iter()
+            .find(|choice| choice.as_str() == word)
+            .ok_or_else(|| format!("confinement {word}: wanted best-effort or required"))
+    }
 }
 
 impl Default for ExecutorSettings {
     fn default() -> Self {
-        Self { spares: 1, max: 256, program: None, stderr: true }
+        Self {
+            spares: 1,
+            max: 256,
+            program: None,
+            stderr: true,
+            confinement: ConfinementChoice::default(),
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use secure9p_tokio::{BRIDGE_PORT, Uri};
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 pub use self::{
-    executors::ExecutorSettings,
+    executors::{ConfinementChoice, ExecutorSettings},
     leases::{LeaseSettings, SharingWord},
     read::{ConfigRefused, read},
     sessions::{SessionSettings, TlsSettings},

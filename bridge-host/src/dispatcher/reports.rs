@@ -1,18 +1,21 @@
 //! What executors report, told to the broker.
 
-use bridge_host_broker::{Event, ExecutorRef, JobNumber, JobOutcome};
+use std::sync::Arc;
+
+use bridge_host_broker::{Command, Event, ExecutorRef, JobNumber, JobOutcome};
+use bridge_host_gpu::Health;
 use ninedoor_abi::{Now, record::JobCode};
 
 use super::Dispatcher;
 use crate::{
     executor::protocol::{Failure, Finished, Report},
-    fleet::{ExecutorId, ExitNote, News, Pidfd},
+    fleet::{Departure, ExecutorId, ExitNote, Leash, News},
 };
 
 impl Dispatcher {
     /// An executor runs now.
-    pub(crate) fn executor_born(&mut self, id: ExecutorId, pidfd: Pidfd) {
-        self.fleet.born(id, pidfd);
+    pub(crate) fn executor_born(&mut self, id: ExecutorId, leash: Arc<Leash>) {
+        self.fleet.born(id, leash);
     }
 
     /// An executor said something.
@@ -28,6 +31,24 @@ impl Dispatcher {
             self.take_news(news, now);
         }
         self.settle(now);
+    }
+
+    /// The GPU of an executor that is gone was looked at: the next job gets it, unless something is wrong with it.
+    pub(crate) fn gpu_inspected(
+        &mut self,
+        departure: Departure,
+        finding: Option<String>,
+        now: Now,
+    ) {
+        let Departure { executor, detail, .. } = departure;
+        if let Some(why) = finding {
+            tracing::error!(gpu = %executor.gpu, why, "a GPU did not outlive its executor");
+            let (gpu, health) = (executor.gpu.clone(), Health::Unusable(why));
+            if let Err(refusal) = self.broker.handle(Command::SetHealth { gpu, health }, now) {
+                tracing::error!(%refusal, "cannot take a GPU out of use");
+            }
+        }
+        self.take_news(News::Died(executor, detail), now);
     }
 
     fn take_news(&mut self, news: News, now: Now) {

@@ -17,11 +17,11 @@
 //! ```
 
 pub(crate) mod channel;
-mod confine;
+pub(crate) mod confine;
 mod mapping;
 mod process;
 pub(crate) mod protocol;
 mod run;
 
 pub(crate) use process::EXECUTOR_ARGUMENT;
-pub use process::executor_main;
+pub use process::{executor_main, executor_main_with};

@@ -2,6 +2,7 @@
 
 use std::{
     os::fd::OwnedFd,
+    path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
         mpsc::{self, Receiver, Sender},
@@ -9,15 +10,15 @@ use std::{
     thread,
 };
 
-use bridge_host_gpu::{DeviceLimits, GpuDevice, StopSignal};
+use bridge_host_gpu::{BackendKind, DeviceLimits, GpuBackend, GpuDevice, GpuError, StopSignal};
 
 use super::{
     channel::Channel,
-    confine::confine,
+    confine::{bound_memory, confine},
     protocol::{Bind, Failure, Order, Report, Run, RunId},
     run::Workbench,
 };
-use crate::backend::Backend;
+use crate::{backend::Backend, config::ConfinementChoice};
 
 /// The hidden first argument that makes any embedding program an executor.
 pub(crate) const EXECUTOR_ARGUMENT: &str = "executor";
@@ -30,20 +31,43 @@ const EXIT_STICKY: u8 = 70;
 /// A program that embeds the bridge calls this first thing in `main`: the bridge starts its executors by running the same
 /// program again.
 pub fn executor_main() {
+    executor_main_with(Backend::load);
+}
+
+/// The same with devices of the program's own.
+///
+/// `load` is called before the executor gives up files and system calls, and what it gives opens the GPU afterwards.
+pub fn executor_main_with(load: fn(Backend) -> Result<Box<dyn GpuBackend>, GpuError>) {
     let mut arguments = std::env::args().skip(1);
     if arguments.next().as_deref() != Some(EXECUTOR_ARGUMENT) {
         return;
     }
-    let code = match arguments.next().as_deref().map(str::parse::<Backend>) {
-        Some(Ok(backend)) => serve(backend),
-        _ => usage(),
+    let code = match Start::of(arguments) {
+        Some(start) => serve(&start, load),
+        None => usage(),
     };
     std::process::exit(i32::from(code));
 }
 
+/// What an executor is started with.
+struct Start {
+    backend: Backend,
+    confinement_required: bool,
+    cgroup: Option<PathBuf>,
+}
+
+impl Start {
+    fn of(mut arguments: impl Iterator<Item = String>) -> Option<Self> {
+        let backend = arguments.next()?.parse().ok()?;
+        let confinement_required =
+            arguments.next()?.parse::<ConfinementChoice>().ok()?.is_required();
+        Some(Self { backend, confinement_required, cgroup: arguments.next().map(PathBuf::from) })
+    }
+}
+
 fn usage() -> u8 {
     eprintln!(
-        "executor: internal command; wanted: executor nvidia|soft|mock, with a packet socket as standard input"
+        "executor: internal command; wanted: executor nvidia|soft|mock best-effort|required [CGROUP], with a packet socket as standard input"
     );
     2
 }
@@ -60,22 +84,43 @@ struct Task {
     stop: StopSignal,
 }
 
-fn serve(backend: Backend) -> u8 {
+fn serve(start: &Start, load: fn(Backend) -> Result<Box<dyn GpuBackend>, GpuError>) -> u8 {
     let Ok(end) = rustix::io::dup(rustix::stdio::stdin()) else { return usage() };
     let outbox = Outbox::new(Channel::inherited(end));
-    let confinement = confine();
-    if report(&outbox, &Report::Ready { confinement }).is_err() {
+    // NVIDIA's driver opens what it needs when it is loaded, and is let through to it later.
+    let kind = start.backend.0;
+    let early = (kind != BackendKind::Nvidia).then(|| load(start.backend));
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    let confinement = confine(kind, start.cgroup.as_deref());
+    let missing = confinement.missing();
+    if report(&outbox, &Report::Ready { confinement: Box::new(confinement) }).is_err() {
         return usage();
     }
     let Some(bind) = first_order(&outbox) else { return 0 };
-    let bench = Bench { backend, bind };
+    if start.confinement_required && !missing.is_empty() {
+        let detail = format!(
+            "executors.confinement is required and this machine lacks {}",
+            missing.join(", ")
+        );
+        return not_bound(&outbox, Failure::of("DEVICE", detail));
+    }
+    if let Err(errno) = bound_memory(kind, bind.memory_bytes, bind.streams, processors) {
+        return not_bound(&outbox, Failure::of("INTERNAL", format!("bound memory: {errno}")));
+    }
+    let backend = match early.unwrap_or_else(|| load(start.backend)) {
+        Ok(backend) => backend,
+        Err(error) => return not_bound(&outbox, error.into()),
+    };
+    let bench = Bench { backend: Mutex::new(backend), bind };
     match bench.open() {
         Ok(device) => work(&outbox, bench, device),
-        Err(failure) => {
-            let _ = report(&outbox, &Report::NotBound(failure)); // the exit code says it too
-            EXIT_STICKY
-        }
+        Err(failure) => not_bound(&outbox, failure),
     }
+}
+
+fn not_bound(outbox: &Outbox, failure: Failure) -> u8 {
+    let _ = report(outbox, &Report::NotBound(failure)); // the exit code says it too
+    EXIT_STICKY
 }
 
 /// The daemon closes the socket of a spare that it no longer wants.
@@ -91,7 +136,7 @@ fn first_order(channel: &Channel) -> Option<Bind> {
 
 /// How a device is opened here: once for each of the lease's streams, when it has something to do.
 struct Bench {
-    backend: Backend,
+    backend: Mutex<Box<dyn GpuBackend>>,
     bind: Bind,
 }
 
@@ -103,7 +148,7 @@ impl Bench {
             streams: *streams,
             printf_bytes: *printf_bytes,
         };
-        Ok(self.backend.open_device(uuid, limits)?)
+        Ok(lock(&self.backend).open(uuid, limits)?)
     }
 }
 

@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::confine::Confinement;
+
 /// One order to an executor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "order", rename_all = "snake_case", deny_unknown_fields)]
@@ -117,8 +119,8 @@ pub(crate) enum Argument {
 pub(crate) enum Report {
     /// It has started and confined itself, and waits for [`Order::Bind`].
     Ready {
-        /// Which confinements are in force, for `info`.
-        confinement: Vec<String>,
+        /// What it has given up, for `info`.
+        confinement: Box<Confinement>,
     },
     /// The GPU is open.
     Bound,
@@ -222,7 +224,7 @@ mod tests {
 
     #[test]
     fn a_report_with_a_field_we_do_not_know_is_refused() {
-        let text = r#"{"report":"ready","confinement":[],"lease":"lease-9"}"#;
+        let text = r#"{"report":"failed","run":1,"failure":{"code":"OOM","detail":"","vendor_code":null,"sticky":false},"lease":9}"#;
         assert!(serde_json::from_str::<Report>(text).is_err());
     }
 }

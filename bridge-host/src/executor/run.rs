@@ -248,7 +248,7 @@ fn world(doing: &str, error: &std::io::Error) -> Failure {
 }
 
 impl Failure {
-    fn of(code: &str, detail: String) -> Self {
+    pub(super) fn of(code: &str, detail: String) -> Self {
         Self { code: code.to_owned(), detail, vendor_code: None, sticky: false }
     }
 }

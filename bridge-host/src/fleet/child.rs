@@ -3,7 +3,7 @@
 use std::{
     fmt, io,
     os::{
-        fd::{AsFd, OwnedFd},
+        fd::{AsFd, BorrowedFd, OwnedFd},
         unix::process::{CommandExt, ExitStatusExt},
     },
     path::PathBuf,
@@ -13,7 +13,8 @@ use std::{
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
-use crate::{backend::Backend, executor::EXECUTOR_ARGUMENT};
+use super::cgroup::Cgroup;
+use crate::{backend::Backend, config::ConfinementChoice, executor::EXECUTOR_ARGUMENT};
 
 /// How executors are started.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub(crate) struct ExecutorProgram {
     pub(crate) backend: Backend,
     /// Whether its standard error goes to ours.
     pub(crate) stderr: bool,
+    /// Whether it may work without some of what confines it.
+    pub(crate) confinement: ConfinementChoice,
 }
 
 /// What an executor may know of our environment: where libraries are, and how to tell what went wrong.
@@ -32,24 +35,55 @@ fn is_passed_on(name: &str) -> bool {
         || ["CUDA_", "NVIDIA_", "RUST_"].iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// A handle on a process that stays right when its number is used again.
-pub(crate) type Pidfd = Arc<OwnedFd>;
+/// A hold on an executor: its process, right also when its number is used again, and its cgroup where it has one.
+#[derive(Debug)]
+pub(crate) struct Leash {
+    pidfd: OwnedFd,
+    cgroup: Option<Cgroup>,
+}
+
+impl Leash {
+    /// Ends it at once, and whatever it has started. One that is gone already is no error.
+    pub(super) fn kill(&self) {
+        match pidfd_send_signal(self.pidfd.as_fd(), Signal::KILL) {
+            Ok(()) | Err(rustix::io::Errno::SRCH) => {}
+            Err(errno) => tracing::error!(%errno, "cannot kill an executor"),
+        }
+        if let Some(cgroup) = &self.cgroup {
+            cgroup.kill();
+        }
+    }
+
+    /// Bounds the memory of the machine that it may use.
+    pub(super) fn bound_memory(&self, bytes: u64) {
+        if let Some(cgroup) = &self.cgroup {
+            cgroup.bound_memory(bytes);
+        }
+    }
+
+    /// Readable when the process has ended.
+    pub(super) fn ended(&self) -> BorrowedFd<'_> {
+        self.pidfd.as_fd()
+    }
+}
 
 /// A process that was started and not yet reaped.
 #[derive(Debug)]
 pub(super) struct Process {
     child: Child,
-    pub(super) pidfd: Pidfd,
+    pub(super) leash: Arc<Leash>,
 }
 
 impl ExecutorProgram {
-    /// Starts an executor with `end` as its standard input. The thread that calls this must live as long as the daemon: the
-    /// executor dies with it.
-    pub(super) fn start(&self, end: OwnedFd) -> io::Result<Process> {
+    /// Starts an executor with `end` as its standard input, to live in `cgroup` where it gets one. The thread that calls this must
+    /// live as long as the daemon: the executor dies with it.
+    pub(super) fn start(&self, end: OwnedFd, cgroup: Option<Cgroup>) -> io::Result<Process> {
         let mut child = Command::new(&self.path)
             .arg0("gpu-bridge-executor")
             .arg(EXECUTOR_ARGUMENT)
             .arg(self.backend.to_string())
+            .arg(self.confinement.as_str())
+            .args(cgroup.as_ref().map(Cgroup::path))
             .env_clear()
             .envs(std::env::vars().filter(|(name, _)| is_passed_on(name)))
             .current_dir("/")
@@ -63,7 +97,7 @@ impl ExecutorProgram {
                 io::Error::new(error.kind(), format!("start {}: {error}", self.path.display()))
             })?;
         match pidfd_open(pid(&child)?, PidfdFlags::empty()) {
-            Ok(pidfd) => Ok(Process { child, pidfd: Arc::new(pidfd) }),
+            Ok(pidfd) => Ok(Process { child, leash: Arc::new(Leash { pidfd, cgroup }) }),
             Err(errno) => {
                 child.kill()?;
                 child.wait()?;
@@ -85,17 +119,9 @@ impl Process {
         self.child.id()
     }
 
-    /// To be called when the pidfd is readable.
+    /// To be called when [`Leash::ended`] is readable.
     pub(super) fn reap(&mut self) -> io::Result<Option<ExitStatus>> {
         self.child.try_wait()
-    }
-}
-
-/// Ends a process at once. One that is gone already is no error.
-pub(super) fn kill(pidfd: &Pidfd) {
-    match pidfd_send_signal(pidfd.as_fd(), Signal::KILL) {
-        Ok(()) | Err(rustix::io::Errno::SRCH) => {}
-        Err(errno) => tracing::error!(%errno, "cannot kill an executor"),
     }
 }
 

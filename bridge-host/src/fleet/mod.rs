@@ -7,16 +7,21 @@
 //!   Fleet ───────────────────────────────────────────────▶ executor process
 //!     │ birth                                                   │ reports, exit
 //!     ▼                                                         ▼
-//!   Watch, one thread: spawns, reads reports, reaps ─────▶ Warden (the daemon): reported, exited, tick
+//!   Watch, one thread: spawns, reads reports, reaps ─────▶ Warden (the daemon): born, reported, exited
+//!                                                               │ one that had a GPU
+//!   Inspector, one thread: is that GPU still there? ◀───────────┘ ───▶ Warden: inspected
 //!
-//!   an executor:   Spare ─run for a lease─▶ Bound(lease) ─▶ gone
-//!                    └──────────── killed, crashed ─────────▶ (its runs are lost, its spare is replaced)
+//!   an executor:   Spare ─bind─▶ Bound(lease) ─▶ gone ─▶ GPU inspected ─▶ News::Died
+//!                    └──── killed, crashed ─────▶ (its runs are lost, its spare is replaced)
 //! ```
 
+mod cgroup;
 mod child;
+mod inspector;
 mod roster;
 mod watch;
 
-pub(crate) use child::{ExecutorProgram, ExitNote, Pidfd};
+pub(crate) use child::{ExecutorProgram, ExitNote, Leash};
+pub(crate) use inspector::Departure;
 pub(crate) use roster::{ExecutorId, Fleet, News};
 pub(crate) use watch::{Warden, Watch, WatchHandle};

@@ -9,10 +9,18 @@ use std::{
 
 use bridge_host_broker::ExecutorRef;
 
-use super::child::{ExitNote, Pidfd, kill};
-use crate::executor::{
-    channel::Channel,
-    protocol::{Bind, Failure, Finished, Order, Report, Run, RunId},
+use super::{
+    cgroup::SPARE_MEMORY_BYTES,
+    child::{ExitNote, Leash},
+    inspector::{Departure, Inspector},
+};
+use crate::{
+    executor::{
+        channel::Channel,
+        confine::Confinement,
+        protocol::{Bind, Failure, Finished, Order, Report, Run, RunId},
+    },
+    limits::DETAIL_BYTES_MAX,
 };
 
 /// One executor process of this daemon's life; never used again.
@@ -27,14 +35,16 @@ pub(crate) struct Fleet {
     spares_wanted: usize,
     executors_max: usize,
     births: Arc<Births>,
-    confinement: Vec<String>,
+    confinement: Option<Confinement>,
+    inspector: Option<Inspector>,
 }
 
 #[derive(Debug)]
 struct Executor {
     channel: Arc<Channel>,
-    pidfd: Option<Pidfd>,
+    leash: Option<Arc<Leash>>,
     duty: Duty,
+    heard: Heard,
     /// Why it cannot go on, in its own words; the kernel will only say how it ended.
     last_words: Option<String>,
     /// To be killed as soon as it can be.
@@ -44,7 +54,21 @@ struct Executor {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Duty {
     Spare,
-    Bound(ExecutorRef),
+    Bound { of: ExecutorRef, uuid: String, memory_bytes: u64 },
+}
+
+/// What an executor has said so far, which decides what it may say next.
+///
+/// ```text
+/// Nothing ─Ready─▶ Ready ─Bound─▶ Bound ⟲ Finished, Failed        (anything else: it is ended)
+///                    └─NotBound─▶ Over
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    Nothing,
+    Ready,
+    Bound,
+    Over,
 }
 
 /// Executors that are to be started, on their way to the thread that does it.
@@ -96,8 +120,14 @@ impl Fleet {
             spares_wanted,
             executors_max,
             births,
-            confinement: Vec::new(),
+            confinement: None,
+            inspector: None,
         }
+    }
+
+    /// From now on, GPUs are inspected when an executor on them has gone.
+    pub(super) fn inspect_with(&mut self, inspector: Inspector) {
+        self.inspector = Some(inspector);
     }
 
     /// Gives a spare, or a process started for it, to a lease.
@@ -110,8 +140,13 @@ impl Fleet {
             None => self.start()?,
         };
         if let Some(spare) = self.executors.get_mut(&id) {
+            spare.duty = Duty::Bound {
+                of: executor.clone(),
+                uuid: bind.uuid.clone(),
+                memory_bytes: bind.memory_bytes,
+            };
+            spare.bound_memory();
             spare.channel.send(&Order::Bind(bind.clone()), &[])?;
-            spare.duty = Duty::Bound(executor.clone());
         }
         Ok(())
     }
@@ -152,6 +187,7 @@ impl Fleet {
     pub(crate) fn kill_all(&mut self) {
         self.spares_wanted = 0;
         self.executors_max = 0;
+        self.inspector = None;
         for id in self.executors.keys().copied().collect::<Vec<_>>() {
             self.doom(id);
         }
@@ -176,38 +212,45 @@ impl Fleet {
     }
 
     /// The executor now runs as a process; kills it right away if that was wished meanwhile.
-    pub(crate) fn born(&mut self, id: ExecutorId, pidfd: Pidfd) {
-        let Some(executor) = self.executors.get_mut(&id) else { return kill(&pidfd) };
+    pub(crate) fn born(&mut self, id: ExecutorId, leash: Arc<Leash>) {
+        let Some(executor) = self.executors.get_mut(&id) else { return leash.kill() };
         if executor.doomed {
-            kill(&pidfd);
+            leash.kill();
         }
-        executor.pidfd = Some(pidfd);
+        executor.leash = Some(leash);
+        executor.bound_memory();
     }
 
-    /// Passes on what an executor in charge of a lease may say; one that says anything else is ended.
+    /// Passes on what an executor in charge of a lease may say; one that says anything else is ended, and not believed any more.
     pub(crate) fn reported(&mut self, id: ExecutorId, report: Report) -> Option<News> {
-        let executor = self.executors.get_mut(&id)?;
-        match (report, &executor.duty) {
-            (Report::Ready { confinement }, _) => {
-                self.confinement = confinement;
+        let executor = self.executors.get_mut(&id).filter(|executor| !executor.doomed)?;
+        match (report, executor.heard, &executor.duty) {
+            (Report::Ready { confinement }, Heard::Nothing, _) => {
+                executor.heard = Heard::Ready;
+                self.note_confinement(*confinement);
                 None
             }
-            (Report::Bound, Duty::Bound(of)) => Some(News::Ready(of.clone())),
-            (Report::NotBound(failure), Duty::Bound(_)) => {
-                executor.last_words = Some(failure.detail);
+            (Report::Bound, Heard::Ready, Duty::Bound { of, .. }) => {
+                executor.heard = Heard::Bound;
+                Some(News::Ready(of.clone()))
+            }
+            (Report::NotBound(failure), Heard::Ready, Duty::Bound { .. }) => {
+                executor.heard = Heard::Over;
+                executor.last_words = Some(bounded(failure).detail);
                 None
             }
-            (Report::Finished(finished), Duty::Bound(of)) => {
+            (Report::Finished(finished), Heard::Bound, Duty::Bound { of, .. }) => {
                 Some(News::Finished(of.clone(), finished))
             }
-            (Report::Failed { run, failure }, Duty::Bound(of)) => {
-                Some(News::Failed(of.clone(), run, failure))
+            (Report::Failed { run, failure }, Heard::Bound, Duty::Bound { of, .. }) => {
+                Some(News::Failed(of.clone(), run, bounded(failure)))
             }
-            (report, Duty::Spare) => {
+            (_, heard, duty) => {
                 tracing::error!(
                     executor = id.0,
-                    ?report,
-                    "a spare said what only a bound executor knows; killing it"
+                    ?heard,
+                    ?duty,
+                    "an executor said what it cannot know or has said before; killing it"
                 );
                 self.doom(id);
                 None
@@ -215,20 +258,38 @@ impl Fleet {
         }
     }
 
-    /// The executor is gone.
+    fn note_confinement(&mut self, confinement: Confinement) {
+        if self.confinement.as_ref() != Some(&confinement) {
+            let missing = confinement.missing();
+            if !missing.is_empty() {
+                tracing::warn!(
+                    missing = missing.join(", "),
+                    "executors are not confined in every way"
+                );
+            }
+            self.confinement = Some(confinement);
+        }
+    }
+
+    /// The executor is gone. That its lease has lost it is news once its GPU was inspected.
     pub(crate) fn exited(&mut self, id: ExecutorId, note: &ExitNote) -> Option<News> {
         let executor = self.executors.remove(&id)?;
-        let Duty::Bound(of) = executor.duty else { return None };
+        let Duty::Bound { of, uuid, .. } = executor.duty else { return None };
         let detail = match executor.last_words {
             Some(words) => format!("{words}; {note}"),
             None => note.to_string(),
         };
-        Some(News::Died(of, detail))
+        let departure = Departure { executor: of, detail, uuid };
+        let unseen = match &self.inspector {
+            Some(inspector) => inspector.inspect(departure).err()?,
+            None => departure,
+        };
+        Some(News::Died(unseen.executor, unseen.detail))
     }
 
-    /// The confinements that executors of this machine report.
-    pub(crate) fn confinement(&self) -> &[String] {
-        &self.confinement
+    /// What the last executor that was started has given up; `None` before the first.
+    pub(crate) const fn confinement(&self) -> Option<&Confinement> {
+        self.confinement.as_ref()
     }
 
     /// Processes, spares included.
@@ -237,7 +298,7 @@ impl Fleet {
     }
 
     fn bound_to(&self, executor: &ExecutorRef) -> Option<(ExecutorId, &Executor)> {
-        let is_it = |found: &Executor| !found.doomed && found.duty == Duty::Bound(executor.clone());
+        let is_it = |found: &Executor| !found.doomed && found.is_bound_to(executor);
         self.executors.iter().find(|(_, found)| is_it(found)).map(|(id, found)| (*id, found))
     }
 
@@ -255,8 +316,14 @@ impl Fleet {
         self.started += 1;
         let channel = Arc::new(ours);
         self.births.put(Birth { id, channel: Arc::clone(&channel), end });
-        let executor =
-            Executor { channel, pidfd: None, duty: Duty::Spare, last_words: None, doomed: false };
+        let executor = Executor {
+            channel,
+            leash: None,
+            duty: Duty::Spare,
+            heard: Heard::Nothing,
+            last_words: None,
+            doomed: false,
+        };
         self.executors.insert(id, executor);
         Ok(id)
     }
@@ -264,8 +331,8 @@ impl Fleet {
     fn doom(&mut self, id: ExecutorId) {
         let Some(executor) = self.executors.get_mut(&id) else { return };
         executor.doomed = true;
-        if let Some(pidfd) = &executor.pidfd {
-            kill(pidfd);
+        if let Some(leash) = &executor.leash {
+            leash.kill();
         }
     }
 }
@@ -273,5 +340,122 @@ impl Fleet {
 impl Executor {
     fn is_spare(&self) -> bool {
         self.duty == Duty::Spare && !self.doomed
+    }
+
+    fn is_bound_to(&self, executor: &ExecutorRef) -> bool {
+        matches!(&self.duty, Duty::Bound { of, .. } if of == executor)
+    }
+
+    /// The cgroup of a bound executor holds its lease's memory, and copies of it on their way in and out, besides its own.
+    fn bound_memory(&self) {
+        if let (Some(leash), Duty::Bound { memory_bytes, .. }) = (&self.leash, &self.duty) {
+            leash.bound_memory(memory_bytes.saturating_mul(2).saturating_add(SPARE_MEMORY_BYTES));
+        }
+    }
+}
+
+/// What an executor says of a failure goes into records and logs.
+fn bounded(mut failure: Failure) -> Failure {
+    let fits = |at: &usize| failure.detail.is_char_boundary(*at);
+    if let Some(end) = (0..=DETAIL_BYTES_MAX).rev().find(fits) {
+        failure.detail.truncate(end);
+    }
+    failure
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::executor::confine::Measure;
+
+    fn fleet() -> Fleet {
+        Fleet::new(1, 4, Arc::default())
+    }
+
+    fn confinement() -> Report {
+        let none = || Measure::Missing("a test".to_owned());
+        Report::Ready {
+            confinement: Box::new(Confinement {
+                no_new_privs: true,
+                no_capabilities: true,
+                rlimits: true,
+                not_dumpable: true,
+                dies_with_daemon: true,
+                seccomp: none(),
+                landlock: none(),
+                cgroup: none(),
+            }),
+        }
+    }
+
+    fn executor() -> ExecutorRef {
+        ExecutorRef {
+            gpu: "GPU-0".parse().unwrap(),
+            lease: "lease-1".parse().unwrap(),
+            epoch: ninedoor_abi::Epoch(1),
+        }
+    }
+
+    fn bind(fleet: &mut Fleet) -> ExecutorId {
+        fleet.keep_spares().unwrap();
+        let bind = Bind { uuid: "GPU-x".to_owned(), memory_bytes: 1, streams: 1, printf_bytes: 1 };
+        fleet.bind(&executor(), &bind).unwrap();
+        ExecutorId(0)
+    }
+
+    fn is_doomed(fleet: &Fleet, id: ExecutorId) -> bool {
+        fleet.executors[&id].doomed
+    }
+
+    fn failure(detail: &str) -> Failure {
+        let (code, detail) = ("DEVICE".to_owned(), detail.to_owned());
+        Failure { code, detail, vendor_code: None, sticky: false }
+    }
+
+    /// Proves EXEC-7.
+    #[test]
+    fn what_an_executor_gave_up_is_believed_once_and_before_it_has_seen_a_job() {
+        let mut fleet = fleet();
+        let id = bind(&mut fleet);
+        assert_eq!(fleet.reported(id, confinement()), None);
+        assert!(fleet.confinement().is_some() && !is_doomed(&fleet, id));
+        assert_eq!(fleet.reported(id, confinement()), None);
+        assert!(is_doomed(&fleet, id));
+    }
+
+    /// Proves EXEC-7.
+    #[test]
+    fn a_spare_that_speaks_of_runs_is_ended() {
+        let mut fleet = fleet();
+        fleet.keep_spares().unwrap();
+        let report = Report::Failed { run: RunId(1), failure: failure("a lie") };
+        assert_eq!(fleet.reported(ExecutorId(0), report), None);
+        assert!(is_doomed(&fleet, ExecutorId(0)));
+    }
+
+    /// Proves EXEC-7.
+    #[test]
+    fn what_an_executor_says_of_its_failure_is_cut_and_said_once() {
+        let mut fleet = fleet();
+        let id = bind(&mut fleet);
+        fleet.reported(id, confinement());
+        let long = "x".repeat(DETAIL_BYTES_MAX + 1);
+        assert_eq!(fleet.reported(id, Report::NotBound(failure(&long))), None);
+        let words = fleet.executors[&id].last_words.clone().unwrap();
+        assert_eq!((words.len(), is_doomed(&fleet, id)), (DETAIL_BYTES_MAX, false));
+        assert_eq!(fleet.reported(id, Report::NotBound(failure("again"))), None);
+        assert!(is_doomed(&fleet, id));
+        assert_eq!(fleet.reported(id, Report::Bound), None, "not believed any more");
+    }
+
+    /// Proves EXEC-7.
+    #[test]
+    fn a_gpu_that_is_open_cannot_be_told_not_to_be() {
+        let mut fleet = fleet();
+        let id = bind(&mut fleet);
+        fleet.reported(id, confinement());
+        assert_eq!(fleet.reported(id, Report::Bound), Some(News::Ready(executor())));
+        assert_eq!(fleet.reported(id, Report::NotBound(failure("a lie"))), None);
+        assert!(is_doomed(&fleet, id));
     }
 }

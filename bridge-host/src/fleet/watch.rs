@@ -10,25 +10,30 @@ use std::{
     thread::{self, JoinHandle},
 };
 
+use bridge_host_gpu::GpuDiscovery;
 use rustix::{
     buffer::spare_capacity,
     event::{EventfdFlags, epoll, eventfd},
 };
 
 use super::{
-    child::{ExecutorProgram, ExitNote, Pidfd, Process},
+    cgroup::{Cgroup, Nursery},
+    child::{ExecutorProgram, ExitNote, Leash, Process},
+    inspector::{Departure, Inspector},
     roster::{Birth, Births, ExecutorId, Fleet},
 };
 use crate::executor::{channel::Channel, protocol::Report};
 
 /// Whom the watch tells.
-pub(crate) trait Warden: Send + 'static {
+pub(crate) trait Warden: Clone + Send + 'static {
     /// An executor runs now.
-    fn born(&self, id: ExecutorId, pidfd: Pidfd);
+    fn born(&self, id: ExecutorId, leash: Arc<Leash>);
     /// An executor said something.
     fn reported(&self, id: ExecutorId, report: Report);
     /// An executor is gone; nothing of it will be heard any more.
     fn exited(&self, id: ExecutorId, note: &ExitNote);
+    /// The GPU of an executor that is gone was looked at; says what is wrong with it.
+    fn inspected(&self, departure: Departure, finding: Option<String>);
 }
 
 /// Wakes the watch: for a birth, or to end.
@@ -47,6 +52,7 @@ impl WatchHandle {
 #[derive(Debug)]
 pub(crate) struct Watch {
     program: ExecutorProgram,
+    nursery: Nursery,
     epoll: OwnedFd,
     bell: WatchHandle,
     births: Arc<Births>,
@@ -57,6 +63,8 @@ pub(crate) struct Watch {
 struct Watched {
     process: Process,
     channel: Arc<Channel>,
+    /// Nothing more is to be heard of it: its socket ended, or it does not speak our language.
+    deaf: bool,
 }
 
 /// What an epoll event is about: the bell, or one of the two descriptors of an executor.
@@ -66,6 +74,9 @@ const EXIT: u64 = 1;
 
 /// Reports read from one executor before the others get their turn.
 const REPORTS_PER_TURN: usize = 16;
+
+/// Reports read from one that has ended: more than a socket holds, so that whatever it has started cannot go on in its name.
+const LAST_REPORTS_MAX: usize = 4096;
 
 impl Watch {
     /// A watch and the fleet that it watches.
@@ -80,8 +91,26 @@ impl Watch {
         let bell = WatchHandle(Arc::new(bell));
         let births = Arc::new(Births::default());
         let fleet = Fleet::new(spares_wanted, executors_max, Arc::clone(&births));
-        let watch = Self { program, epoll, bell: bell.clone(), births, processes: BTreeMap::new() };
+        let watch = Self {
+            program,
+            nursery: Nursery::of_this_daemon(),
+            epoll,
+            bell: bell.clone(),
+            births,
+            processes: BTreeMap::new(),
+        };
         Ok((watch, bell, fleet))
+    }
+
+    /// Has GPUs inspected, through `discovery`, when executors on them have gone.
+    pub(crate) fn inspect(
+        fleet: &mut Fleet,
+        discovery: Box<dyn GpuDiscovery>,
+        warden: impl Warden,
+    ) -> io::Result<()> {
+        let tell = move |departure, finding| warden.inspected(departure, finding);
+        fleet.inspect_with(Inspector::start(discovery, tell)?);
+        Ok(())
     }
 
     /// Runs until `ends` says so; it is asked after every turn.
@@ -125,20 +154,31 @@ impl Watch {
 
     fn bear(&mut self, birth: Birth, warden: &impl Warden) {
         let Birth { id, channel, end } = birth;
-        let started = self.program.start(end).and_then(|process| {
+        let started = self.program.start(end, self.cgroup(id)).and_then(|process| {
             self.listen(&channel, id, REPORTS)?;
-            self.listen(&*process.pidfd, id, EXIT)?;
+            self.listen(process.leash.ended(), id, EXIT)?;
             Ok(process)
         });
         match started {
             Ok(process) => {
                 tracing::debug!(executor = id.0, pid = process.id(), "executor started");
-                warden.born(id, Arc::clone(&process.pidfd));
-                self.processes.insert(id, Watched { process, channel });
+                warden.born(id, Arc::clone(&process.leash));
+                self.processes.insert(id, Watched { process, channel, deaf: false });
             }
             Err(error) => {
                 tracing::error!(%error, "cannot start an executor");
                 warden.exited(id, &ExitNote::never_started(&error));
+            }
+        }
+    }
+
+    /// Where there is none to be had, the executor tells.
+    fn cgroup(&self, id: ExecutorId) -> Option<Cgroup> {
+        match self.nursery.make(id.0) {
+            Ok(cgroup) => Some(cgroup),
+            Err(error) => {
+                tracing::debug!(%error, "no cgroup for an executor");
+                None
             }
         }
     }
@@ -149,40 +189,48 @@ impl Watch {
     }
 
     /// At most `count` reports. A socket that ended or broke is not listened to any more: the exit will say the rest.
-    fn read_reports(&self, id: ExecutorId, warden: &impl Warden, count: usize) {
-        let Some(watched) = self.processes.get(&id) else { return };
+    fn read_reports(&mut self, id: ExecutorId, warden: &impl Warden, count: usize) {
+        let Some(watched) = self.processes.get_mut(&id) else { return };
         for _ in 0..count {
+            if watched.deaf {
+                return;
+            }
             match watched.channel.receive::<Report>() {
                 Ok(Some(packet)) => warden.reported(id, packet.message),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Ok(None) => return self.deafen(watched),
+                Ok(None) => watched.deafen(&self.epoll),
                 // It was killed with something of ours unread.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
-                    return self.deafen(watched);
+                    watched.deafen(&self.epoll);
                 }
                 Err(error) => {
                     tracing::error!(executor = id.0, %error, "executor does not speak our language; killing it");
-                    super::child::kill(&watched.process.pidfd);
-                    return self.deafen(watched);
+                    watched.process.leash.kill();
+                    watched.deafen(&self.epoll);
                 }
             }
         }
     }
 
-    fn deafen(&self, watched: &Watched) {
-        let _ = epoll::delete(&self.epoll, &*watched.channel); // twice is no harm
-    }
-
     fn reap(&mut self, id: ExecutorId, warden: &impl Warden) -> io::Result<()> {
         let Some(watched) = self.processes.get_mut(&id) else { return Ok(()) };
         let Some(status) = watched.process.reap()? else { return Ok(()) };
-        // What it said before it ended counts.
-        self.read_reports(id, warden, usize::MAX);
-        if let Some(watched) = self.processes.remove(&id) {
-            self.deafen(&watched);
-            let _ = epoll::delete(&self.epoll, &*watched.process.pidfd);
+        // What it said before it ended counts, as much as its socket holds.
+        self.read_reports(id, warden, LAST_REPORTS_MAX);
+        let mut watched = self.processes.remove(&id);
+        if let Some(watched) = &mut watched {
+            watched.deafen(&self.epoll);
+            let _ = epoll::delete(&self.epoll, watched.process.leash.ended());
         }
         warden.exited(id, &ExitNote::of(status));
+        drop(watched); // last, so that its cgroup is removed on this thread and not by whoever else held its leash
         Ok(())
+    }
+}
+
+impl Watched {
+    fn deafen(&mut self, epoll: &OwnedFd) {
+        self.deaf = true;
+        let _ = epoll::delete(epoll, &*self.channel); // twice is no harm
     }
 }

@@ -5,6 +5,7 @@ use ninedoor_abi::{GpuId, Refusal};
 use serde::Serialize;
 
 use super::Publisher;
+use crate::executor::confine::Confinement;
 
 /// The facts, in the order in which they are shown.
 #[derive(Debug, Serialize)]
@@ -29,8 +30,36 @@ pub(crate) struct InfoText<'a> {
     memory_enforcement: &'static str,
     /// What executors of this machine gave up before they touched a job; not known before the first has started.
     #[serde(skip_serializing_if = "Option::is_none")]
-    executor_confinement: Option<&'a [String]>,
+    confinement: Option<ConfinementText>,
     health: HealthText<'a>,
+}
+
+/// What holds, and for what does not hold the reason.
+#[derive(Debug, Serialize)]
+struct ConfinementText {
+    no_new_privs: bool,
+    no_capabilities: bool,
+    rlimits: bool,
+    not_dumpable: bool,
+    dies_with_daemon: bool,
+    seccomp: String,
+    landlock: String,
+    cgroup: String,
+}
+
+impl ConfinementText {
+    fn of(confinement: &Confinement) -> Self {
+        Self {
+            no_new_privs: confinement.no_new_privs,
+            no_capabilities: confinement.no_capabilities,
+            rlimits: confinement.rlimits,
+            not_dumpable: confinement.not_dumpable,
+            dies_with_daemon: confinement.dies_with_daemon,
+            seccomp: confinement.seccomp.to_string(),
+            landlock: confinement.landlock.to_string(),
+            cgroup: confinement.cgroup.to_string(),
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -62,15 +91,13 @@ impl<'a> InfoText<'a> {
             grid_max: gpu.grid_max,
             shared_bytes_max: gpu.shared_bytes_max,
             memory_enforcement: gpu.memory_enforcement.as_str(),
-            executor_confinement: None,
+            confinement: None,
             health: HealthText::of(&gpu.health),
         }
     }
 
-    const fn confined(mut self, measures: &'a [String]) -> Self {
-        if !measures.is_empty() {
-            self.executor_confinement = Some(measures);
-        }
+    fn confined(mut self, confinement: Option<&Confinement>) -> Self {
+        self.confinement = confinement.map(ConfinementText::of);
         self
     }
 
