@@ -40,7 +40,9 @@ use crate::{
     metrics,
     publisher::Publisher,
     sampler,
-    store::{Artefacts, Outputs, StateDir, StateDirError},
+    store::{
+        Artefacts, Journal, JournalError, JournalThreads, Outputs, Rows, StateDir, StateDirError,
+    },
 };
 
 /// How often drain looks whether the last job has ended.
@@ -64,6 +66,9 @@ pub enum StartRefused {
     /// There are no GPUs to serve.
     #[error("{0}; --backend soft needs no hardware")]
     Gpu(#[from] GpuError),
+    /// Leases and jobs that an earlier daemon left cannot be read.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// A store cannot be opened.
     #[error("open the {what} store: {error}")]
     Store {
@@ -111,6 +116,8 @@ pub struct BridgeHandle {
     close: Option<oneshot::Sender<()>>,
     serving: Option<Task<()>>,
     timers: Vec<Task<()>>,
+    /// Ends before the state directory is let go of, and after the last that was to be stored.
+    _store: JournalThreads,
     /// Held until everything else is gone.
     _state: StateDir,
 }
@@ -134,15 +141,18 @@ impl Bridge {
         let (watch, bell, fleet) =
             Watch::new(program, config.executors.spares, config.executors.max)
                 .map_err(StartRefused::Watch)?;
+        let (journal, left) = Journal::open(&config.state_dir.join("journal"))?;
         let parts = Parts {
             broker: Broker::new(config.leases.policy()),
             fleet,
             bell: bell.clone(),
             artefacts: artefacts(&config)?,
             outputs: outputs(&config)?,
+            journal,
             keeper: Keeper::open(&config.state_dir)?,
         };
-        let hive = build_hive(&config, parts, &inventory, clock)?;
+        let hive = build_hive(&config, parts, left, &inventory, clock)?;
+        let store = start_store(&hive)?;
         let (listeners, dialer) = listeners(&config).await?;
         let scrapers = match config.metrics {
             Some(at) => Some(metrics::bind(at).await.map_err(StartRefused::Metrics)?),
@@ -187,6 +197,7 @@ impl Bridge {
             close: Some(close),
             serving: Some(serving),
             timers,
+            _store: store,
             _state: state,
         })
     }
@@ -280,6 +291,7 @@ fn outputs(config: &Config) -> Result<Outputs, StartRefused> {
 fn build_hive(
     config: &Config,
     parts: Parts,
+    left: Rows,
     inventory: &Inventory,
     clock: Clock,
 ) -> Result<BridgeHive, StartRefused> {
@@ -294,9 +306,18 @@ fn build_hive(
     for (id, info) in &inventory.gpus {
         dispatcher.add_gpu(id.clone(), info.clone(), now).map_err(StartRefused::Internal)?;
     }
+    dispatcher.restore(left, now);
     let mut publisher = Publisher::new(dispatcher, now);
     publisher.mount(&mut server).map_err(StartRefused::Internal)?;
     Ok(Hive::new(server, publisher, clock, Some(keeper)))
+}
+
+/// Whenever more is on the disk, the answers that waited for it are given.
+fn start_store(hive: &BridgeHive) -> Result<JournalThreads, StartRefused> {
+    let told = hive.clone();
+    let start = |journal: &mut Journal| journal.start(move || told.with(|_, _, _| ()));
+    hive.with(|_, publisher, _| start(&mut publisher.dispatcher.journal))
+        .map_err(|error| StartRefused::Store { what: "lease and job", error })
 }
 
 /// Other programs revoke tickets and rotate secrets in the state directory while the bridge runs.

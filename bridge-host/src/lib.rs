@@ -31,4 +31,4 @@ pub use config::{Config, ConfinementChoice};
 pub use executor::{executor_main, executor_main_with};
 pub use inventory::Inventory;
 pub use listing::listing;
-pub use store::StateDirError;
+pub use store::{JournalDamage, JournalError, StateDirError};

@@ -211,8 +211,9 @@ impl Broker {
     }
 
     fn lease_changed(&mut self, lease: LeaseId, detail: impl Into<alloc::string::String>) {
-        let record: LeaseRecord = self.lease_at(lease).record();
-        self.effects.push_back(Effect::LeaseChanged { record, detail: detail.into() });
+        let lease = self.lease_at(lease);
+        let (record, ticket): (LeaseRecord, _) = (lease.record(), lease.ticket);
+        self.effects.push_back(Effect::LeaseChanged { record, ticket, detail: detail.into() });
     }
 
     fn record(&mut self, job: JobNumber, step: JobStep, now: Now) {

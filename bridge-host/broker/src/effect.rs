@@ -1,10 +1,12 @@
-//! What the daemon is to do, in this order. A batch of effects is made durable before it is carried out: a job whose RUNNING was
-//! not stored must not have been launched.
+//! What the daemon is to do, in this order. What a batch of effects says of leases, grants and jobs is stored before any of it is
+//! carried out: a job whose RUNNING was not stored must not have been launched.
 
 use alloc::string::String;
 use core::fmt;
 
-use ninedoor_abi::{GpuId, JobId, JobRecord, LeaseId, LeaseRecord, Subject, record::LeaseState};
+use ninedoor_abi::{
+    GpuId, JobId, JobRecord, LeaseId, LeaseRecord, Subject, TicketId, record::LeaseState,
+};
 
 use crate::{ExecutorRef, Grant, JobNumber};
 
@@ -48,7 +50,7 @@ pub enum Effect {
         /// Which.
         gpu: GpuId,
     },
-    /// Append a record to the GPU's `stats` and the worker's telemetry.
+    /// Store a record, and append it to the GPU's `stats`. With QUEUED the job is stored too.
     Record {
         /// On which GPU.
         gpu: GpuId,
@@ -63,6 +65,8 @@ pub enum Effect {
     LeaseChanged {
         /// As it is now.
         record: LeaseRecord,
+        /// What it was had by.
+        ticket: Option<TicketId>,
         /// Why, in a sentence; empty for a grant.
         detail: String,
     },
@@ -74,6 +78,13 @@ pub enum Effect {
         gpu: GpuId,
         /// Whose.
         holder: Subject,
+    },
+    /// A GPU grants and renews nothing from here on, or does again: store it.
+    Drained {
+        /// Which.
+        gpu: GpuId,
+        /// Whether it is drained.
+        drained: bool,
     },
     /// The lease is over: close the fids its holder has on the GPU's `ctl`, `lease` and `job`.
     CloseFids {

@@ -68,4 +68,4 @@ pub use command::{Answer, Caller, Command, JobNumber, JobRequest};
 pub use effect::{Effect, KillReason};
 pub use event::{Event, EventRefused, ExecutorRef, JobOutcome};
 pub use policy::{Eviction, Policy, Sharing};
-pub use snapshot::{Grant, JobSnapshot, LeaseSnapshot, Snapshot};
+pub use snapshot::{Grant, JobSnapshot, LeaseSnapshot, Prospect, Snapshot};

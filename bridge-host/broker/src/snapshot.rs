@@ -1,8 +1,10 @@
 //! What the store keeps of a broker, and what a broker is made of again.
 
-use alloc::vec::Vec;
+use alloc::{string::String, vec::Vec};
 
-use ninedoor_abi::{Epoch, GpuId, LeaseId, LeaseRecord, Subject, TicketId, UnixMs, ctl::LeaseSize};
+use ninedoor_abi::{
+    Epoch, GpuId, JobId, LeaseId, LeaseRecord, Subject, TicketId, UnixMs, ctl::LeaseSize,
+};
 
 use crate::{JobNumber, JobRequest};
 
@@ -58,10 +60,20 @@ pub struct JobSnapshot {
     pub lease: LeaseId,
     /// Whose.
     pub holder: Subject,
-    /// What was accepted.
-    pub request: JobRequest,
-    /// When.
+    /// Its name.
+    pub job: JobId,
+    /// When it was accepted.
     pub accepted_ms: UnixMs,
-    /// Whether RUNNING was stored: then it may have been launched, and must not be launched again.
-    pub running: bool,
+    /// What can become of it.
+    pub prospect: Prospect,
+}
+
+/// What can become of a job that an earlier daemon accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Prospect {
+    /// It was never launched, and runs if its lease is still held.
+    Waits(JobRequest),
+    /// RUNNING was stored, so that it may have been launched and must not be again; or something that it needs is gone. Why, in a
+    /// sentence.
+    Lost(String),
 }

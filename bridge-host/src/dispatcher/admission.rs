@@ -7,11 +7,11 @@
 //! bytes ─parse─▶ JobDescriptor ─module by hash─▶ ModuleFacts ─plan─▶ LaunchPlan ─table─▶ Prepared ─Submit─▶ accepted
 //! ```
 
-use bridge_host_broker::{Answer, Command, JobRequest};
+use bridge_host_broker::{Answer, Caller as By, Command, JobRequest};
 use bridge_host_gpu::KernelSignature;
 use ninedoor::Caller;
 use ninedoor_abi::{
-    Errno, GpuId, JobDescriptor, Now, PathName, Refusal, StatusLine,
+    Errno, GpuId, JobDescriptor, Now, PathName, Refusal, Role, StatusLine,
     ctl::Verb,
     job::{Extent, LaunchPlan, Sha256, TableEntry},
 };
@@ -19,12 +19,12 @@ use ninedoor_abi::{
 use super::{
     Dispatcher,
     control::by,
-    launch::Prepared,
+    launch::{Kept, Prepared},
     modules::{MODULE_BYTES_MAX, ModuleFacts},
 };
 use crate::{
     digest::sha256_of,
-    store::{Artefact, Owner},
+    store::{Artefact, Input, Owner},
 };
 
 /// Where a job's module is.
@@ -44,8 +44,10 @@ impl Dispatcher {
         record: &[u8],
         now: Now,
     ) -> StatusLine {
-        let outcome =
-            JobDescriptor::parse(record).and_then(|job| self.admit(gpu, caller, job, now));
+        let outcome = self
+            .check_store()
+            .and_then(|()| JobDescriptor::parse(record))
+            .and_then(|job| self.admit(gpu, caller, job, record, now));
         self.conclude(gpu, caller, Verb::Job, outcome, now)
     }
 
@@ -54,6 +56,7 @@ impl Dispatcher {
         gpu: &GpuId,
         caller: &Caller,
         job: JobDescriptor,
+        record: &[u8],
         now: Now,
     ) -> Result<StatusLine, Refusal> {
         if self.draining {
@@ -79,15 +82,18 @@ impl Dispatcher {
             ModuleAt::Staged(path, _) => Some(path),
             ModuleAt::Inline(_) => None,
         };
-        let plan =
-            LaunchPlan::of(&job, module_path, |path| Some(self.staged(&owner, path)?.bytes))?;
+        let inputs = self.inputs(&owner, &job);
+        let bytes_of = |path: &PathName| inputs.iter().find(|input| input.path == *path);
+        let plan = LaunchPlan::of(&job, module_path, |path| Some(bytes_of(path)?.bytes))?;
         every_output_is_written(&job, &plan)?;
         if let Some(kernel) = &kernel {
             check_kernel(&job, &plan, kernel)?;
         }
         let static_shared_bytes = kernel.map_or(0, |kernel| kernel.static_shared_bytes);
         let request = JobRequest::of(&job, plan.buffer_bytes(), static_shared_bytes);
-        let prepared = self.prepare(gpu, &owner, job, &facts, module, plan)?;
+        let descriptor = without_payload(record, &job)?;
+        let mut prepared = self.prepare(gpu, &owner, job, &facts, module, plan)?;
+        prepared.kept = Some(Kept { descriptor, static_shared_bytes, inputs });
         self.hand_over(caller, request, prepared, now)
     }
 
@@ -115,8 +121,18 @@ impl Dispatcher {
                 return Err(refusal);
             }
         };
+        let gpu = prepared.gpu.clone();
         self.jobs.insert(number, prepared);
         self.settle(now);
+        if let Err(refusal) = self.check_stored() {
+            let by = By { role: Role::Queen, subject: None, ticket: None };
+            let cancel = Command::Cancel { by, gpu, job: name };
+            if let Err(refusal) = self.broker.handle(cancel, now) {
+                tracing::error!(%refusal, "a job that could not be stored cannot be cancelled");
+            }
+            self.settle(now);
+            return Err(refusal);
+        }
         Ok(StatusLine::ok(Verb::Job).with("job", name).with("lease", lease).with("pos", pos))
     }
 
@@ -167,6 +183,15 @@ impl Dispatcher {
         self.modules.facts(digest, read).cloned()
     }
 
+    /// What the descriptor's inputs are at this moment.
+    fn inputs(&self, owner: &Owner, job: &JobDescriptor) -> Vec<Input> {
+        let input = |path: &PathName| {
+            let Artefact { digest, bytes } = self.staged(owner, path)?;
+            Some(Input { path: path.clone(), digest, bytes })
+        };
+        job.inputs.iter().filter_map(input).collect()
+    }
+
     fn staged(&self, owner: &Owner, path: &PathName) -> Option<Artefact> {
         self.artefacts.find(owner, path.last()?)
     }
@@ -198,8 +223,21 @@ impl Dispatcher {
             self.artefacts.hold(digest)?;
             held.push(*digest);
         }
-        Ok(Prepared::new(gpu.clone(), owner.clone(), job, facts.format, plan, sources, held))
+        let (gpu, owner) = (gpu.clone(), owner.clone());
+        Ok(Prepared::new(gpu, owner, job, facts.format, plan, sources, held))
     }
+}
+
+/// The descriptor as it is stored: a module within it is among the artefacts by then, under its hash.
+fn without_payload(record: &[u8], job: &JobDescriptor) -> Result<String, Refusal> {
+    let garbled = |error: &dyn std::fmt::Display| Refusal::invalid(format!("descriptor: {error}"));
+    if job.payload.is_none() {
+        return String::from_utf8(record.to_vec()).map_err(|error| garbled(&error));
+    }
+    let mut fields: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_slice(record).map_err(|error| garbled(&error))?;
+    fields.remove("payload_b64");
+    serde_json::to_string(&fields).map_err(|error| garbled(&error))
 }
 
 fn check_format(job: &JobDescriptor, facts: &ModuleFacts) -> Result<(), Refusal> {

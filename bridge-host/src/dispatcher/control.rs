@@ -115,8 +115,13 @@ impl Dispatcher {
     }
 
     fn ask(&mut self, verb: Verb, command: Command, now: Now) -> Result<StatusLine, Refusal> {
+        // What stops work is done even when it cannot be stored at once.
+        if !matches!(verb, Verb::Cancel | Verb::Reset | Verb::Revoke) {
+            self.check_store()?;
+        }
         let answer = self.broker.handle(command, now)?;
         self.settle(now);
+        self.check_stored()?;
         Ok(match answer {
             Answer::Done => StatusLine::ok(verb),
             Answer::Leased(granted) => granted.status(verb),

@@ -20,9 +20,7 @@ const BRIDGE: &str = "bridge";
 impl Dispatcher {
     /// Carries out everything that the broker wants done by now.
     pub(crate) fn settle(&mut self, now: Now) {
-        while let Some(effect) = self.broker.poll_effect() {
-            self.carry_out(effect, now);
-        }
+        self.carry_out_all(now);
         if let Err(error) = self.fleet.keep_spares() {
             tracing::warn!(%error, "cannot start a spare executor");
         }
@@ -31,7 +29,7 @@ impl Dispatcher {
         }
     }
 
-    fn carry_out(&mut self, effect: Effect, now: Now) {
+    pub(super) fn carry_out(&mut self, effect: Effect, now: Now) {
         match effect {
             Effect::SpawnExecutor { executor, memory_bytes, streams } => {
                 self.spawn(executor, memory_bytes, streams, now);
@@ -47,8 +45,9 @@ impl Dispatcher {
             Effect::Kill { executor, reason } => self.kill(executor, reason, now),
             Effect::ResetGpu { gpu } => self.reset(gpu, now),
             Effect::Record { gpu, holder, job, record } => self.record(&gpu, &holder, job, &record),
-            Effect::GrantKept(_) | Effect::GrantForgotten { .. } => {}
-            Effect::LeaseChanged { record, detail } => self.lease_changed(record, &detail),
+            // What there is to do about these is to store them.
+            Effect::GrantKept(_) | Effect::GrantForgotten { .. } | Effect::Drained { .. } => {}
+            Effect::LeaseChanged { record, detail, .. } => self.lease_changed(record, &detail),
             Effect::CloseFids { gpu, holder, state, .. } => {
                 // Whoever gave the lease back knows, and may be about to ask for another.
                 if state != LeaseState::Released {

@@ -14,7 +14,7 @@ use crate::{
     digest::sha256_of,
     executor::protocol::{Argument, Buffer, Finished, Format, Run, RunId},
     limits::PRINTF_BYTES_MAX,
-    store::{Output, Owner, Pending},
+    store::{Input, Output, Owner, Pending},
 };
 
 /// The output that holds what a kernel printed.
@@ -24,13 +24,13 @@ const STDOUT: &str = "stdout";
 #[derive(Debug)]
 pub(super) struct Prepared {
     pub(super) gpu: GpuId,
-    owner: Owner,
-    job: JobId,
+    pub(super) owner: Owner,
+    pub(super) job: JobId,
     kernel: String,
     grid: Extent,
     block: Extent,
     shared_bytes: u32,
-    format: ModuleFormat,
+    pub(super) format: ModuleFormat,
     module: Sha256,
     plan: LaunchPlan,
     /// What each buffer of the plan begins as.
@@ -38,8 +38,18 @@ pub(super) struct Prepared {
     stdout: bool,
     /// Artefacts that must not go away before the job ends; the module is the first.
     held: Vec<Sha256>,
+    /// What is to be stored of it besides, until it is.
+    pub(super) kept: Option<Kept>,
     /// While it runs.
     pending: Option<Pending>,
+}
+
+/// What another life of the daemon needs to know of a job that this one has in other forms.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) descriptor: String,
+    pub(super) static_shared_bytes: u32,
+    pub(super) inputs: Vec<Input>,
 }
 
 impl Prepared {
@@ -66,6 +76,7 @@ impl Prepared {
             sources,
             stdout: job.stdout,
             held,
+            kept: None,
             pending: None,
         }
     }

@@ -4,9 +4,10 @@
 //! there, that the module's bytes and parameter table fit the descriptor.
 //!
 //! ```text
-//!   ctl, lease, job lines ─▶ Command ─▶ Broker ─▶ Effect ─▶ Fleet (executors), boards (stats), leases (lease), wishes (the server)
-//!                                         ▲
-//!   Fleet's News, time ──────▶ Event ─────┘
+//!   ctl, lease, job lines ─▶ Command ─▶ Broker ─▶ Effect ─▶ Outbox ─▶ Fleet (executors), boards (stats), leases (lease),
+//!                                         ▲                  │ rows     wishes (the server)
+//!   Fleet's News, time ──────▶ Event ─────┘                  ▼
+//!                                                         Journal ── synced ──▶ the answer to the line
 //! ```
 
 mod admission;
@@ -17,7 +18,9 @@ mod effects;
 mod launch;
 mod metrics;
 mod modules;
+mod outbox;
 mod reports;
+mod restore;
 mod sample;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -30,10 +33,12 @@ use ninedoor::AuditLine;
 use ninedoor_host::Keeper;
 
 pub(crate) use self::board::Board;
-use self::{control_log::ControlLog, launch::Prepared, metrics::JobsEnded, modules::Modules};
+use self::{
+    control_log::ControlLog, launch::Prepared, metrics::JobsEnded, modules::Modules, outbox::Outbox,
+};
 use crate::{
     fleet::{Fleet, WatchHandle},
-    store::{Artefacts, Outputs},
+    store::{Artefacts, Journal, Outputs},
 };
 
 /// The daemon behind its files.
@@ -44,6 +49,8 @@ pub(crate) struct Dispatcher {
     bell: WatchHandle,
     pub(crate) artefacts: Artefacts,
     pub(crate) outputs: Outputs,
+    pub(crate) journal: Journal,
+    outbox: Outbox,
     gpus: BTreeMap<GpuId, Gpu>,
     leases: BTreeMap<LeaseId, LeaseRecord>,
     jobs: BTreeMap<JobNumber, Prepared>,
@@ -88,6 +95,7 @@ pub(crate) struct Parts {
     pub(crate) bell: WatchHandle,
     pub(crate) artefacts: Artefacts,
     pub(crate) outputs: Outputs,
+    pub(crate) journal: Journal,
     /// Knows the secret of the tickets that are minted here.
     pub(crate) keeper: Keeper,
 }
@@ -95,15 +103,20 @@ pub(crate) struct Parts {
 /// Device memory that an executor takes besides its lease's, in MiB: what a context costs is known only where there are contexts.
 const EXECUTOR_MB: u32 = 0;
 
+/// How long until what could not be stored is tried again.
+const STORE_RETRY_MS: u64 = 1_000;
+
 impl Dispatcher {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { broker, fleet, bell, artefacts, outputs, keeper } = parts;
+        let Parts { broker, fleet, bell, artefacts, outputs, journal, keeper } = parts;
         Self {
             broker,
             fleet,
             bell,
             artefacts,
             outputs,
+            journal,
+            outbox: Outbox::default(),
             gpus: BTreeMap::new(),
             leases: BTreeMap::new(),
             jobs: BTreeMap::new(),
@@ -161,7 +174,8 @@ impl Dispatcher {
 
     /// When [`Self::tick`] has something to do next.
     pub(crate) fn next_deadline(&self, now: Now) -> Option<MonoUs> {
-        self.broker.next_deadline(now)
+        let retry = self.outbox.is_stuck().then(|| now.mono_us.plus_ms(STORE_RETRY_MS));
+        [self.broker.next_deadline(now), retry].into_iter().flatten().min()
     }
 
     /// Grants and accepts nothing more: what is accepted goes on to its end.

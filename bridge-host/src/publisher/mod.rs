@@ -39,7 +39,7 @@ use self::{
 };
 use crate::{
     dispatcher::{Dispatcher, Wish},
-    store::Owner,
+    store::{Owner, Position},
 };
 
 /// The provider of `/gpu`, `/bundles` and `/worker`.
@@ -49,6 +49,8 @@ pub(crate) struct Publisher {
     nodes: Nodes,
     pub(crate) dispatcher: Dispatcher,
     orders: VecDeque<Order>,
+    /// Answers that wait until everything up to there is on the disk.
+    waiting: VecDeque<(Position, AskId, Answer)>,
     /// When this was last told the time.
     told: Now,
 }
@@ -78,6 +80,7 @@ impl Publisher {
             nodes: Nodes::default(),
             dispatcher,
             orders: VecDeque::new(),
+            waiting: VecDeque::new(),
             told: now,
         }
     }
@@ -334,7 +337,18 @@ impl Publisher {
 impl LocalProvider for Publisher {
     fn ask(&mut self, ask: Ask, now: Now) -> Option<Answer> {
         self.told = now;
-        Some(self.answer(ask, now))
+        let (id, before) = (ask.id, self.dispatcher.stored_up_to());
+        let told_before = self.nodes.told_of(&ask.request);
+        let answer = self.answer(ask, now);
+        let end = self.dispatcher.stored_up_to();
+        let until = if end > before { end } else { told_before };
+        let journal = &self.dispatcher.journal;
+        if until <= journal.synced() {
+            return Some(answer);
+        }
+        journal.want(until);
+        self.waiting.push_back((until, id, answer));
+        None
     }
 
     fn released(&mut self, node: ProviderNode) {
@@ -343,7 +357,12 @@ impl LocalProvider for Publisher {
     }
 
     fn poll_answer(&mut self) -> Option<(AskId, Answer)> {
-        None
+        let (until, ..) = self.waiting.front()?;
+        if *until <= self.dispatcher.journal.synced() {
+            return self.waiting.pop_front().map(|(_, id, answer)| (id, answer));
+        }
+        let broken = self.dispatcher.journal.broken()?;
+        self.waiting.pop_front().map(|(_, id, answer)| (id, answer.and(Err(broken))))
     }
 
     fn poll_order(&mut self) -> Option<Order> {

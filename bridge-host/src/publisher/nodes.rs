@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use ninedoor::{MountId, ProviderNode};
 use ninedoor_abi::{GpuId, Refusal, Subject};
+use secure9p::server::Request;
 
 use super::{
     open_file::OpenFile,
     place::{GpuFile, Place},
     unknown_node,
 };
-use crate::store::Owner;
+use crate::store::{Owner, Position};
 
 /// What a fid of a client stands for.
 #[derive(Debug)]
@@ -53,6 +54,19 @@ impl Nodes {
 
     pub(super) fn open_file(&mut self, node: ProviderNode) -> Result<&mut OpenFile, Refusal> {
         self.nodes.get_mut(&node).and_then(|node| node.open.as_mut()).ok_or_else(unknown_node)
+    }
+
+    /// Up to where must be on the disk before this is answered: whoever reads what became of a record is promised it too.
+    pub(super) fn told_of(&self, request: &Request<ProviderNode>) -> Position {
+        let (Request::Read { node, .. } | Request::Fsync { node } | Request::Clunk { node }) =
+            request
+        else {
+            return Position::default();
+        };
+        match self.nodes.get(node).and_then(|node| node.open.as_ref()) {
+            Some(OpenFile::Orders(orders)) => orders.told_of,
+            _ => Position::default(),
+        }
     }
 
     /// The open fids by which a worker gives orders to a GPU.

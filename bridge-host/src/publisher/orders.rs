@@ -8,7 +8,7 @@ use ninedoor_abi::{
 };
 
 use super::{Asking, open_file::part, place::GpuFile};
-use crate::dispatcher::Dispatcher;
+use crate::{dispatcher::Dispatcher, store::Position};
 
 /// Bytes of status lines that one fid keeps for its reader.
 const STATUS_BYTES_MAX: usize = 64 * 1024;
@@ -25,6 +25,8 @@ pub(super) struct Orders {
     assembly: RecordAssembly,
     status: StatusLines,
     last: Option<Refusal>,
+    /// Up to where must be on the disk before anybody is told of what became of the records.
+    pub(super) told_of: Position,
     /// What is read as long as nothing was written.
     recent: Vec<u8>,
     written: bool,
@@ -42,6 +44,7 @@ impl Orders {
             assembly: RecordAssembly::of(framing),
             status: StatusLines::default(),
             last: None,
+            told_of: Position::default(),
             recent,
             written: false,
             unfinished_bytes: 0,
@@ -141,11 +144,15 @@ impl Orders {
         asking: &Asking<'_>,
         record: &[u8],
     ) -> Result<(), Refusal> {
+        let before = dispatcher.stored_up_to();
         let status = match self.file {
             GpuFile::Job => dispatcher.submit(&self.gpu, asking.caller, record, asking.now),
             GpuFile::Lease => dispatcher.renew(&self.gpu, asking.caller, &text(record), asking.now),
             _ => dispatcher.control(&self.gpu, asking.caller, &text(record), asking.now),
         };
+        if dispatcher.stored_up_to() > before {
+            self.told_of = dispatcher.stored_up_to();
+        }
         self.conclude(status)
     }
 

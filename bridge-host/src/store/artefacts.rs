@@ -147,7 +147,7 @@ impl Artefacts {
         }
         store.empty_incoming()?;
         store.read_names()?;
-        store.drop_unnamed()?;
+        store.read_unnamed()?;
         Ok(store)
     }
 
@@ -332,11 +332,23 @@ impl Artefacts {
         let Some(object) = self.objects.get_mut(digest) else { return };
         object.references -= 1;
         if object.references == 0 {
-            self.objects.remove(digest);
-            let path = self.object_path(digest);
-            if let Err(error) = fs::remove_file(&path) {
-                tracing::warn!(path = %path.display(), %error, "cannot remove an artefact that nothing needs");
-            }
+            self.remove_object(digest);
+        }
+    }
+
+    fn remove_object(&mut self, digest: &Sha256) {
+        self.objects.remove(digest);
+        let path = self.object_path(digest);
+        if let Err(error) = fs::remove_file(&path) {
+            tracing::warn!(path = %path.display(), %error, "cannot remove an artefact that nothing needs");
+        }
+    }
+
+    /// Removes what neither a name nor a job that an earlier daemon left needs: to be called once those jobs hold what they need.
+    pub(crate) fn drop_unneeded(&mut self) {
+        let unneeded = self.objects.iter().filter(|(_, object)| object.references == 0);
+        for digest in unneeded.map(|(digest, _)| *digest).collect::<Vec<_>>() {
+            self.remove_object(&digest);
         }
     }
 
@@ -444,15 +456,17 @@ impl Artefacts {
         Ok(())
     }
 
-    fn drop_unnamed(&self) -> io::Result<()> {
+    /// Contents without a name: a job that has not ended may need them.
+    fn read_unnamed(&mut self) -> io::Result<()> {
         for entry in fs::read_dir(self.root.join("objects"))? {
-            let path = entry?.path();
-            let digest = path
-                .file_name()
-                .and_then(|name| name.to_str())
-                .and_then(|name| Sha256::of_hex(name).ok());
-            if !digest.is_some_and(|digest| self.objects.contains_key(&digest)) {
-                fs::remove_file(&path).map_err(|error| at(&path, error))?;
+            let entry = entry?;
+            let digest = entry.file_name().to_str().and_then(|name| Sha256::of_hex(name).ok());
+            match digest {
+                Some(digest) => {
+                    let bytes = entry.metadata()?.len();
+                    self.objects.entry(digest).or_insert(Object { bytes, references: 0 });
+                }
+                None => fs::remove_file(entry.path()).map_err(|error| at(&entry.path(), error))?,
             }
         }
         Ok(())
@@ -669,11 +683,27 @@ mod tests {
         fs::write(root.join("objects").join(sha256_of(b"unnamed").hex()), "unnamed").unwrap();
         let gone = Path::new("../../objects").join(sha256_of(b"gone").hex());
         std::os::unix::fs::symlink(gone, root.join("names/shared/dangling")).unwrap();
-        let world = world.reopened();
+        let mut world = world.reopened();
+        world.store.drop_unneeded();
         assert_eq!(world.store.list(&Owner::Shared).into_keys().collect::<Vec<_>>(), ["kept"]);
         assert_eq!(
             (world.files("incoming"), world.files("objects"), world.files("names/shared")),
             (0, 1, 1)
+        );
+    }
+
+    /// Proves ART-3.
+    #[test]
+    fn what_a_job_of_an_earlier_daemon_needs_stays_though_nobody_names_it() {
+        let mut world = World::new();
+        let needed = world.store.keep(b"needed").unwrap();
+        world.store.keep(b"not needed").unwrap();
+        let mut world = world.reopened();
+        world.store.hold(&needed).unwrap();
+        world.store.drop_unneeded();
+        assert_eq!(
+            (world.files("objects"), world.store.read_whole(&needed)),
+            (1, Ok(b"needed".to_vec()))
         );
     }
 

@@ -215,6 +215,15 @@ impl Outputs {
         Some(&self.seen(viewer, job)?.files)
     }
 
+    /// Removes the outputs of a job that were shown just before the daemon died, so that it could not say that the job was done.
+    /// Outputs of an earlier job of that name stay.
+    pub(crate) fn withdraw(&mut self, owner: &Owner, job: &JobId, accepted_ms: UnixMs) {
+        let is_its = |kept: &Kept| kept.owner == *owner && kept.ended_ms >= accepted_ms;
+        if self.jobs.get(job).is_some_and(is_its) {
+            self.forget(job);
+        }
+    }
+
     /// Removes what is older than it is kept.
     pub(crate) fn expire(&mut self, now: UnixMs) {
         let keep_ms = self.quota.keep_ms;

@@ -51,6 +51,7 @@ impl Checker {
             }
             Effect::SoftStop { .. }
             | Effect::CloseFids { .. }
+            | Effect::Drained { .. }
             | Effect::GrantKept(_)
             | Effect::GrantForgotten { .. } => {}
         }

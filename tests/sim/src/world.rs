@@ -227,6 +227,7 @@ impl World {
             Effect::Record { .. }
             | Effect::LeaseChanged { .. }
             | Effect::CloseFids { .. }
+            | Effect::Drained { .. }
             | Effect::GrantKept(_)
             | Effect::GrantForgotten { .. } => {}
         }

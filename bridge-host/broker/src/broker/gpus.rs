@@ -61,6 +61,7 @@ impl Broker {
         now: Now,
     ) -> Result<Answer, Refusal> {
         self.gpu_mut(gpu)?.drained = drained;
+        self.effects.push_back(Effect::Drained { gpu: gpu.clone(), drained });
         self.grant_waiting(gpu, now);
         Ok(Answer::Done)
     }

@@ -3,14 +3,14 @@
 use alloc::vec::Vec;
 
 use ninedoor_abi::{
-    GpuId, JobRecord, LeaseRecord, Now,
+    GpuId, JobRecord, LeaseId, LeaseRecord, Now, TicketId, UnixMs,
     ctl::LeaseSize,
     record::{JobCode, LeaseState},
 };
 
 use super::{Broker, jobs::failed};
 use crate::{
-    Effect, JobSnapshot, LeaseSnapshot, Snapshot,
+    Effect, JobNumber, JobRequest, JobSnapshot, LeaseSnapshot, Prospect, Snapshot,
     job::{Job, JobPhase, Stop},
     lease::{Lease, Phase, Terms},
     timers::Timer,
@@ -76,7 +76,7 @@ impl Broker {
         self.last_lease = self.last_lease.max(record.lease.0);
         let Some(gpu) = self.gpus.get_mut(&record.gpu_id).filter(|_| !record.state.is_over())
         else {
-            return self.give_up_lease(record, now);
+            return self.give_up_lease(record, ticket, now);
         };
         let terms = Terms {
             gpu: record.gpu_id.clone(),
@@ -104,45 +104,50 @@ impl Broker {
     }
 
     /// A lease on a GPU that is no longer there.
-    fn give_up_lease(&mut self, record: LeaseRecord, now: Now) {
+    fn give_up_lease(&mut self, record: LeaseRecord, ticket: Option<TicketId>, now: Now) {
         if !record.state.is_over() {
             let record =
                 LeaseRecord { state: LeaseState::Revoked, deadline_ms: now.unix_ms, ..record };
-            self.effects
-                .push_back(Effect::LeaseChanged { record, detail: "its gpu is gone".into() });
+            self.effects.push_back(Effect::LeaseChanged {
+                record,
+                ticket,
+                detail: "its gpu is gone".into(),
+            });
         }
     }
 
     fn restore_job(&mut self, snapshot: JobSnapshot, now: Now) {
         self.last_job = self.last_job.max(snapshot.number.0);
         let active = self.leases.get(&snapshot.lease).is_some_and(Lease::is_active);
-        let lost = match (snapshot.running, active) {
-            (true, _) => Stop::new(JobCode::Lost, "the daemon died while it ran"),
-            (false, false) => {
-                Stop::new(JobCode::LeaseExpired, alloc::format!("{} is over", snapshot.lease))
+        let JobSnapshot { gpu, holder, number, lease, job, accepted_ms, prospect } = snapshot;
+        let lost = match prospect {
+            Prospect::Lost(why) => Stop::new(JobCode::Lost, why),
+            Prospect::Waits(_) if !active => {
+                Stop::new(JobCode::LeaseExpired, alloc::format!("{lease} is over"))
             }
-            (false, true) => return self.requeue(snapshot, now),
+            Prospect::Waits(request) => {
+                return self.requeue(number, lease, request, accepted_ms, now);
+            }
         };
-        let record = JobRecord {
-            ts_ms: now.unix_ms,
-            job: snapshot.request.job,
-            lease: snapshot.lease,
-            step: failed(lost),
-        };
-        let JobSnapshot { gpu, holder, number: job, .. } = snapshot;
-        self.effects.push_back(Effect::Record { gpu, holder, job, record });
+        let record = JobRecord { ts_ms: now.unix_ms, job, lease, step: failed(lost) };
+        self.effects.push_back(Effect::Record { gpu, holder, job: number, record });
     }
 
     /// It was never launched: it waits again, and what it waited before counts.
-    fn requeue(&mut self, snapshot: JobSnapshot, now: Now) {
-        let waited_ms = now.unix_ms.ms_since(snapshot.accepted_ms);
-        let mut request = snapshot.request;
+    fn requeue(
+        &mut self,
+        number: JobNumber,
+        lease: LeaseId,
+        mut request: JobRequest,
+        accepted_ms: UnixMs,
+        now: Now,
+    ) {
+        let waited_ms = now.unix_ms.ms_since(accepted_ms);
         let left = |timeout_ms: u32| {
             timeout_ms.saturating_sub(u32::try_from(waited_ms).unwrap_or(u32::MAX))
         };
         request.queue_timeout_ms = request.queue_timeout_ms.map(left);
         let priority = request.priority.unwrap_or(self.policy.priority_default);
-        let (number, lease) = (snapshot.number, snapshot.lease);
         self.enqueue(
             Job { number, lease, priority, accepted: now, phase: JobPhase::Queued, request },
             now,
@@ -172,8 +177,11 @@ fn job_snapshot(broker: &Broker, job: &Job) -> JobSnapshot {
         gpu: lease.gpu.clone(),
         lease: lease.id,
         holder: lease.holder.clone(),
-        request: job.request.clone(),
+        job: job.request.job.clone(),
         accepted_ms: job.accepted.unix_ms,
-        running: matches!(job.phase, JobPhase::Running { .. }),
+        prospect: match job.phase {
+            JobPhase::Queued => Prospect::Waits(job.request.clone()),
+            JobPhase::Running { .. } => Prospect::Lost("the daemon died while it ran".into()),
+        },
     }
 }

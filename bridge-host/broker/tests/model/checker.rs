@@ -66,7 +66,7 @@ impl Checker {
             Effect::CloseFids { lease, state, .. } => {
                 assert!(state.is_over() && self.leases[lease].state.is_over());
             }
-            Effect::GrantKept(_) | Effect::GrantForgotten { .. } => {}
+            Effect::GrantKept(_) | Effect::GrantForgotten { .. } | Effect::Drained { .. } => {}
         }
     }
 
