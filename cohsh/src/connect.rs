@@ -57,6 +57,8 @@ impl Target {
     ) -> Result<(), CommandError> {
         let identity = role.map(str::parse::<Identity>).transpose();
         let identity = identity.map_err(|refusal| CommandError::usage(refusal.text))?;
+        // An empty COHSH_TICKET is one that was unset by hand.
+        let ticket = ticket.filter(|ticket| !ticket.is_empty());
         self.ticket = ticket.map(read_ticket).transpose()?;
         self.identity = identity;
         Ok(())
@@ -195,6 +197,7 @@ mod tests {
     #[test]
     fn one_is_whom_the_ticket_is_for_unless_one_says_otherwise() {
         assert_eq!(identity(None, None), "queen");
+        assert_eq!(identity(None, Some("")), "queen");
         assert_eq!(identity(None, Some(WORKER)), "worker-gpu:worker-1");
         assert_eq!(identity(Some("observer:o"), Some(WORKER)), "observer:o");
     }
