@@ -3,8 +3,7 @@
 //! ```text
 //! CudaBackend::open ─▶ CudaDevice ─▶ (any sticky error) ─▶ the process exits, and the driver frees what it held
 //! ```
-//! Memory is bounded by counting: every allocation of a job is made here. What a module's globals take the driver does not
-//! tell, and is not counted.
+//! Memory is bounded by `pool`. What a module's globals take the driver does not tell, and is not counted.
 #![allow(unsafe_code, reason = "calls into libcuda: ARCHITECTURE, invariant 8")]
 
 use std::{
@@ -15,11 +14,12 @@ use std::{
 
 use bridge_host_gpu::{
     DeviceLimits, DevicePtr, ErrorKind, GpuBackend, GpuDevice, GpuError, KernelSignature,
-    LaunchSpec, LaunchTimes, ModuleFormat, ModuleId, ModuleImage, ParameterSlot, StopSignal,
+    LaunchSpec, LaunchTimes, MemoryEnforcement, ModuleFormat, ModuleId, ModuleImage, ParameterSlot,
+    StopSignal,
 };
 use cudarc::driver::sys::{CUcontext, CUdevice, CUevent, CUfunction, CUmodule, CUstream, CUuuid};
 
-use crate::{code::Code, driver::Driver, printed::Printed};
+use crate::{code::Code, driver::Driver, pool::Ledger, printed::Printed};
 
 /// Bytes of compiler log kept for the job record.
 const LOG_BYTES_MAX: usize = 4096;
@@ -27,7 +27,10 @@ const LOG_BYTES_MAX: usize = 4096;
 // Values of cuda.h, as integers: see `code`.
 const CU_JIT_ERROR_LOG_BUFFER: c_int = 5;
 const CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES: c_int = 6;
+const CU_LIMIT_STACK_SIZE: c_int = 0;
 const CU_LIMIT_PRINTF_FIFO_SIZE: c_int = 1;
+const CU_LIMIT_MALLOC_HEAP_SIZE: c_int = 2;
+const CU_MEMHOSTREGISTER_READ_ONLY: u32 = 8;
 const CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK: c_int = 0;
 const CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES: c_int = 1;
 const CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES: c_int = 8;
@@ -37,6 +40,18 @@ const CU_LAUNCH_PARAM_BUFFER_SIZE: usize = 2;
 
 /// Dynamic shared memory that a kernel gets without asking for more.
 const SHARED_BYTES_DEFAULT: u32 = 48 * 1024;
+
+/// Stack of a thread, and memory that kernels may `malloc` in all: what CUDA gives where nobody asks, said so that it is the same
+/// with every driver.
+const STACK_BYTES: usize = 1024;
+const HEAP_BYTES: usize = 8 << 20;
+
+/// The least a kernel's `printf` can have.
+const PRINTF_BYTES_MIN: usize = 1024;
+
+/// Copies from here on are worth pinning what they read.
+const PIN_BYTES_MIN: usize = 1 << 20;
+const PAGE_BYTES: usize = 4096;
 
 /// CUDA, initialised in this process.
 #[derive(Debug)]
@@ -86,10 +101,15 @@ impl GpuBackend for CudaBackend {
         })?;
         // SAFETY: a context just made.
         driver.check("use the context", unsafe { (driver.cuCtxSetCurrent)(context) })?;
-        let printf_bytes = limits.printf_bytes as usize;
-        // SAFETY: plain numbers.
-        let number = unsafe { (driver.cuCtxSetLimit)(CU_LIMIT_PRINTF_FIFO_SIZE, printf_bytes) };
-        driver.check("bound what kernels print", number)?;
+        let printf_bytes = (limits.printf_bytes as usize).max(PRINTF_BYTES_MIN);
+        for (limit, bytes) in [
+            (CU_LIMIT_PRINTF_FIFO_SIZE, printf_bytes),
+            (CU_LIMIT_MALLOC_HEAP_SIZE, HEAP_BYTES),
+            (CU_LIMIT_STACK_SIZE, STACK_BYTES),
+        ] {
+            // SAFETY: plain numbers.
+            driver.check("bound the context", unsafe { (driver.cuCtxSetLimit)(limit, bytes) })?;
+        }
         let mut stream: CUstream = ptr::null_mut();
         // SAFETY: an out parameter of the right type.
         let number = unsafe { (driver.cuStreamCreate)(&raw mut stream, CU_STREAM_NON_BLOCKING) };
@@ -102,8 +122,7 @@ impl GpuBackend for CudaBackend {
             context,
             stream,
             clock: Clock::new(driver)?,
-            memory_bytes_max: limits.memory_bytes,
-            memory: BTreeMap::new(),
+            memory: Ledger::new(driver, device, limits.memory_bytes)?,
             modules: BTreeMap::new(),
             modules_loaded: 0,
             printed,
@@ -118,9 +137,7 @@ pub struct CudaDevice {
     context: CUcontext,
     stream: CUstream,
     clock: Clock,
-    memory_bytes_max: u64,
-    /// Start to size.
-    memory: BTreeMap<u64, u64>,
+    memory: Ledger,
     modules: BTreeMap<ModuleId, CUmodule>,
     modules_loaded: u32,
     printed: Printed,
@@ -175,7 +192,7 @@ impl CudaDevice {
         match unsafe {
             (self.driver.cuModuleGetFunction)(&raw mut function, module, c_name.as_ptr())
         } {
-            500 => Err(Code(500)
+            Code::NOT_FOUND => Err(Code(Code::NOT_FOUND)
                 .error(doing, format_args!("the module has {}", self.kernel_names(module)))),
             number => self.driver.check(&doing, number).map(|()| function),
         }
@@ -225,7 +242,7 @@ impl CudaDevice {
             // SAFETY: a function of a loaded module and two out parameters; past the last parameter it says "invalid value".
             match unsafe { info(function, slots.len(), &raw mut offset, &raw mut bytes) } {
                 0 => slots.push(ParameterSlot { offset: narrow(offset), bytes: narrow(bytes) }),
-                1 => return Ok(slots),
+                Code::INVALID_VALUE => return Ok(slots),
                 number => self.driver.check("read the kernel's parameter table", number)?,
             }
         }
@@ -240,18 +257,62 @@ impl CudaDevice {
         Ok(u32::try_from(value).unwrap_or(0))
     }
 
-    /// The start of an allocation that holds `bytes` from `pointer` on.
-    fn check_range(&self, doing: &str, pointer: DevicePtr, bytes: usize) -> Result<(), GpuError> {
-        let inside = self
-            .memory
-            .range(..=pointer.0)
-            .next_back()
-            .is_some_and(|(start, size)| pointer.0 - start + bytes as u64 <= *size);
-        if inside {
-            return Ok(());
+    /// Waits for everything that was asked of the stream; what went wrong in it is told here.
+    fn wait(&self, doing: &str) -> Result<(), GpuError> {
+        // SAFETY: a stream of this context.
+        self.driver.check(doing, unsafe { (self.driver.cuStreamSynchronize)(self.stream) })
+    }
+
+    /// Memory of the driver's, from the pool where there is one.
+    fn take_memory(&self, size: usize) -> Result<u64, GpuError> {
+        let mut pointer = 0;
+        let number = match (self.memory.pool, self.driver.cuMemAllocFromPoolAsync) {
+            // SAFETY: an out parameter, a pool and a stream of this context.
+            (Some(pool), Some(take)) => unsafe { take(&raw mut pointer, size, pool, self.stream) },
+            // SAFETY: an out parameter of the right type.
+            _ => unsafe { (self.driver.cuMemAlloc_v2)(&raw mut pointer, size) },
+        };
+        self.driver.check("allocate", number)?;
+        Ok(pointer)
+    }
+
+    fn give_memory_back(&self, pointer: u64) -> u32 {
+        match (self.memory.pool, self.driver.cuMemFreeAsync) {
+            // SAFETY: a live allocation of the pool, which nobody uses after this.
+            (Some(_), Some(free)) => unsafe { free(pointer, self.stream) },
+            // SAFETY: a live allocation, which nobody uses after this.
+            _ => unsafe { (self.driver.cuMemFree_v2)(pointer) },
         }
-        let detail = format!("{bytes} bytes at {:#x} are not inside one allocation", pointer.0);
-        Err(GpuError::new(ErrorKind::InvalidArgument, doing, detail))
+    }
+
+    /// Pins what a large copy reads or writes while `copy` runs, where the driver can and it begins at a page: then the device
+    /// copies by itself. A driver that will not pin copies all the same, with a buffer of its own.
+    fn pinned(
+        &self,
+        bytes: (*mut c_void, usize),
+        flags: u32,
+        copy: impl FnOnce() -> Result<(), GpuError>,
+    ) -> Result<(), GpuError> {
+        let (start, size) = bytes;
+        let (Some(pin), Some(unpin)) =
+            (self.driver.cuMemHostRegister_v2, self.driver.cuMemHostUnregister)
+        else {
+            return copy();
+        };
+        if size < PIN_BYTES_MIN || !(start as usize).is_multiple_of(PAGE_BYTES) {
+            return copy();
+        }
+        // SAFETY: memory of this process that stays mapped until it is unpinned below.
+        let number = unsafe { pin(start, size, flags) };
+        if Code(number).is_sticky() {
+            return self.driver.check("pin memory", number);
+        }
+        let copied = copy();
+        if number == 0 {
+            // SAFETY: pinned above.
+            self.driver.check("unpin memory", unsafe { unpin(start) })?;
+        }
+        copied
     }
 
     fn enqueue(&self, function: CUfunction, launch: &LaunchSpec) -> u32 {
@@ -338,51 +399,65 @@ impl GpuDevice for CudaDevice {
 
     fn alloc(&mut self, bytes: u64) -> Result<DevicePtr, GpuError> {
         self.bind()?;
-        let (used, limit) = (self.memory_used(), self.memory_bytes_max);
-        if used.saturating_add(bytes) > limit {
-            let detail = format!("{bytes} bytes asked, {used} of {limit} in use");
-            return Err(GpuError::new(ErrorKind::OutOfMemory, "allocate", detail));
-        }
+        self.memory.admit(bytes)?;
         // An empty allocation has an address too.
         let size = usize::try_from(bytes.max(1)).unwrap_or(usize::MAX);
-        let mut pointer = 0;
-        // SAFETY: an out parameter of the right type.
-        let number = unsafe { (self.driver.cuMemAlloc_v2)(&raw mut pointer, size) };
-        self.driver.check("allocate", number)?;
-        self.memory.insert(pointer, bytes);
+        let pointer = self.take_memory(size)?;
         // SAFETY: a live allocation of this size.
-        let number = unsafe { (self.driver.cuMemsetD8_v2)(pointer, 0, size) };
-        self.driver.check("zero memory", number)?;
+        let number = unsafe { (self.driver.cuMemsetD8Async)(pointer, 0, size, self.stream) };
+        let zeroed =
+            self.driver.check("zero memory", number).and_then(|()| self.wait("zero memory"));
+        if let Err(error) = zeroed {
+            if !error.sticky {
+                self.give_memory_back(pointer);
+            }
+            return Err(error);
+        }
+        self.memory.note(pointer, bytes);
         Ok(DevicePtr(pointer))
     }
 
     fn free(&mut self, pointer: DevicePtr) -> Result<(), GpuError> {
         self.bind()?;
-        if self.memory.remove(&pointer.0).is_none() {
-            let detail = format!("{:#x} is not the start of an allocation", pointer.0);
-            return Err(GpuError::new(ErrorKind::InvalidArgument, "free", detail));
-        }
-        // SAFETY: a live allocation, and forgotten by us.
-        self.driver.check("free", unsafe { (self.driver.cuMemFree_v2)(pointer.0) })
+        self.memory.remove(pointer)?;
+        self.driver.check("free", self.give_memory_back(pointer.0))?;
+        let (Some(pool), Some(trim), 0) =
+            (self.memory.pool, self.driver.cuMemPoolTrimTo, self.memory.used())
+        else {
+            return Ok(());
+        };
+        // Nothing is in use: what the pool keeps goes back to the other leases.
+        self.wait("free")?;
+        // SAFETY: a pool of this context.
+        self.driver.check("give memory back", unsafe { trim(pool, 0) })
     }
 
     fn write(&mut self, to: DevicePtr, bytes: &[u8]) -> Result<(), GpuError> {
+        let doing = "copy to the device";
         self.bind()?;
-        self.check_range("copy to the device", to, bytes.len())?;
-        // SAFETY: the device range is inside one allocation, the host range is the slice.
-        let number =
-            unsafe { (self.driver.cuMemcpyHtoD_v2)(to.0, bytes.as_ptr().cast(), bytes.len()) };
-        self.driver.check("copy to the device", number)
+        self.memory.check_range(doing, to, bytes.len())?;
+        let from = bytes.as_ptr().cast::<c_void>();
+        self.pinned((from.cast_mut(), bytes.len()), CU_MEMHOSTREGISTER_READ_ONLY, || {
+            // SAFETY: the device range is inside one allocation; the host range is the slice, which outlives the wait.
+            let number =
+                unsafe { (self.driver.cuMemcpyHtoDAsync_v2)(to.0, from, bytes.len(), self.stream) };
+            self.driver.check(doing, number)?;
+            self.wait(doing)
+        })
     }
 
     fn read(&mut self, from: DevicePtr, bytes: &mut [u8]) -> Result<(), GpuError> {
+        let doing = "copy from the device";
         self.bind()?;
-        self.check_range("copy from the device", from, bytes.len())?;
-        // SAFETY: as above.
-        let number = unsafe {
-            (self.driver.cuMemcpyDtoH_v2)(bytes.as_mut_ptr().cast(), from.0, bytes.len())
-        };
-        self.driver.check("copy from the device", number)
+        self.memory.check_range(doing, from, bytes.len())?;
+        let (to, size) = (bytes.as_mut_ptr().cast::<c_void>(), bytes.len());
+        self.pinned((to, size), 0, || {
+            // SAFETY: as above.
+            let number =
+                unsafe { (self.driver.cuMemcpyDtoHAsync_v2)(to, from.0, size, self.stream) };
+            self.driver.check(doing, number)?;
+            self.wait(doing)
+        })
     }
 
     /// A running CUDA kernel cannot be stopped from outside of it: `stop` is looked at before the launch only, and the daemon's
@@ -407,8 +482,7 @@ impl GpuDevice for CudaDevice {
         self.driver.check(&doing, self.enqueue(function, launch))?;
         // SAFETY: as above.
         self.driver.check(&doing, unsafe { (self.driver.cuEventRecord)(end, self.stream) })?;
-        // SAFETY: as above.
-        self.driver.check(&doing, unsafe { (self.driver.cuStreamSynchronize)(self.stream) })?;
+        self.wait(&doing)?;
         let mut milliseconds = 0.0_f32;
         // SAFETY: both events are done; an out parameter of the right type.
         let number = unsafe { (self.driver.cuEventElapsedTime)(&raw mut milliseconds, start, end) };
@@ -421,7 +495,11 @@ impl GpuDevice for CudaDevice {
     }
 
     fn memory_used(&self) -> u64 {
-        self.memory.values().sum()
+        self.memory.used()
+    }
+
+    fn memory_enforcement(&self) -> MemoryEnforcement {
+        self.memory.enforcement()
     }
 }
 

@@ -11,13 +11,24 @@ use std::{
 
 use bridge_host_gpu::{ErrorKind, GpuError};
 use cudarc::driver::sys::{
-    CUcontext, CUdevice, CUdeviceptr, CUevent, CUfunction, CUmodule, CUstream, CUuuid,
+    CUcontext, CUdevice, CUdeviceptr, CUevent, CUfunction, CUmemoryPool, CUmodule, CUstream, CUuuid,
 };
 
-use crate::code::Code;
+use crate::{code::Code, pool::PoolProperties};
 
 /// What is looked for, as the error says it.
 const LIBRARY: &str = "libcuda.so.1 (also libcuda.so)";
+
+/// Where the loader looks, for people.
+pub(crate) fn searched() -> String {
+    let path = std::env::var("LD_LIBRARY_PATH").unwrap_or_default();
+    let first = if path.is_empty() {
+        "LD_LIBRARY_PATH (not set)".to_owned()
+    } else {
+        format!("LD_LIBRARY_PATH ({path})")
+    };
+    format!("looked in {first}, the loader's cache (ldconfig -p), /lib and /usr/lib")
+}
 
 macro_rules! functions {
     ($(fn $name:ident($($type:ty),* $(,)?);)* optional: $(fn $optional:ident($($optional_type:ty),* $(,)?);)*) => {
@@ -33,7 +44,7 @@ macro_rules! functions {
             fn load() -> Result<Self, GpuError> {
                 // SAFETY: loading libcuda runs its constructors, which ask nothing of this process.
                 if !unsafe { cudarc::driver::sys::is_culib_present() } {
-                    return Err(missing(&format!("{LIBRARY} is not on this machine")));
+                    return Err(missing(&format!("{LIBRARY} is not on this machine; {}", searched())));
                 }
                 // SAFETY: the library was there a moment ago; it stays loaded for good.
                 let library = unsafe { cudarc::driver::sys::culib() };
@@ -72,20 +83,27 @@ functions! {
     fn cuGetErrorString(u32, *mut *const c_char);
     fn cuMemAlloc_v2(*mut CUdeviceptr, usize);
     fn cuMemFree_v2(CUdeviceptr);
-    fn cuMemsetD8_v2(CUdeviceptr, u8, usize);
-    fn cuMemcpyHtoD_v2(CUdeviceptr, *const c_void, usize);
-    fn cuMemcpyDtoH_v2(*mut c_void, CUdeviceptr, usize);
+    fn cuMemsetD8Async(CUdeviceptr, u8, usize, CUstream);
+    fn cuMemcpyHtoDAsync_v2(CUdeviceptr, *const c_void, usize, CUstream);
+    fn cuMemcpyDtoHAsync_v2(*mut c_void, CUdeviceptr, usize, CUstream);
     fn cuEventElapsedTime(*mut f32, CUevent, CUevent);
     fn cuModuleUnload(CUmodule);
     fn cuFuncGetAttribute(*mut c_int, c_int, CUfunction);
     fn cuFuncSetAttribute(CUfunction, c_int, c_int);
     fn cuCtxSetLimit(c_int, usize);
     fn cuDeviceGetUuid(*mut CUuuid, CUdevice);
+    fn cuDriverGetVersion(*mut c_int);
     optional:
     fn cuFuncGetParamInfo(CUfunction, usize, *mut usize, *mut usize);
     fn cuModuleGetFunctionCount(*mut c_uint, CUmodule);
     fn cuModuleEnumerateFunctions(*mut CUfunction, c_uint, CUmodule);
     fn cuFuncGetName(*mut *const c_char, CUfunction);
+    fn cuMemPoolCreate(*mut CUmemoryPool, *const PoolProperties);
+    fn cuMemAllocFromPoolAsync(*mut CUdeviceptr, usize, CUmemoryPool, CUstream);
+    fn cuMemFreeAsync(CUdeviceptr, CUstream);
+    fn cuMemPoolTrimTo(CUmemoryPool, usize);
+    fn cuMemHostRegister_v2(*mut c_void, usize, c_uint);
+    fn cuMemHostUnregister(*mut c_void);
 }
 
 impl Driver {
@@ -103,6 +121,16 @@ impl Driver {
         // SAFETY: cuInit may be called at any time, from any thread.
         driver.check("initialise the CUDA driver", unsafe { (driver.cuInit)(0) })?;
         Ok(driver)
+    }
+
+    /// CUDA's version as a number: 12020 is 12.2.
+    pub(crate) fn version(&self) -> Result<i32, GpuError> {
+        let mut version = 0;
+        // SAFETY: an out parameter of the right type.
+        self.check("read the driver's version", unsafe {
+            (self.cuDriverGetVersion)(&raw mut version)
+        })?;
+        Ok(version)
     }
 
     /// `Ok` for 0, else the driver's own sentence.

@@ -12,8 +12,15 @@ mod architecture;
 mod code;
 mod device;
 mod driver;
+mod events;
+mod health;
 mod nvml;
+mod pool;
 mod printed;
+mod xid;
 
+pub use code::{ERRORS, ERRORS_VERSION, ErrorClass, ErrorRow};
 pub use device::{CudaBackend, CudaDevice};
+pub use events::NvmlEvents;
 pub use nvml::NvmlDiscovery;
+pub use xid::{XIDS, XIDS_VERSION, XidRow};

@@ -1,18 +1,44 @@
 //! Discovery through NVML: which NVIDIA GPUs are there and how they are, without a CUDA context.
 
 use bridge_host_gpu::{
-    BackendKind, ComputeCapability, ErrorKind, GpuDiscovery, GpuError, GpuInfo, GpuSample, Health,
-    MemoryEnforcement,
+    BackendKind, ComputeCapability, EccErrors, ErrorKind, GpuDiscovery, GpuError, GpuEvents,
+    GpuInfo, GpuSample, Health, MemoryEnforcement, MigState, Peer, ProcessMemory, Throttle,
+    Topology,
 };
-use nvml_wrapper::{Device, Nvml, enum_wrappers::device::TemperatureSensor, error::NvmlError};
+use nvml_wrapper::{
+    Device, Nvml,
+    enum_wrappers::device::{Clock, EccCounter, MemoryError, TemperatureSensor, TopologyLevel},
+    enums::device::{SampleValue, UsedGpuMemory},
+    error::NvmlError,
+    structs::device::FieldId,
+};
 
-use crate::architecture::{cores_per_sm, shared_bytes_max, streams_max};
+use crate::{
+    architecture::{cores_per_sm, shared_bytes_max, streams_max},
+    driver::searched,
+    events::NvmlEvents,
+    health::Slowdowns,
+    xid,
+};
 
 const MIB: u64 = 1024 * 1024;
 
+/// From this CUDA version on the driver's memory pools have a bound of their own.
+const BOUNDED_POOLS_SINCE: i32 = 12_020;
+
+/// Direct links that one GPU may have.
+const LINKS_MAX: u32 = 18;
+
+// Field numbers of nvml.h.
+const FIELD_MEMORY_TEMPERATURE: FieldId = FieldId(82);
+const FIELD_RECOVERY_ACTION: FieldId = FieldId(230);
+
 /// NVML, open for as long as this lives.
 #[derive(Debug)]
-pub struct NvmlDiscovery(Nvml);
+pub struct NvmlDiscovery {
+    nvml: Nvml,
+    slowdowns: Slowdowns,
+}
 
 impl NvmlDiscovery {
     /// Loads `libnvidia-ml.so.1` and initialises it.
@@ -20,13 +46,15 @@ impl NvmlDiscovery {
     /// # Errors
     /// `NoDriver`, saying what was looked for or what is wrong with the driver.
     pub fn new() -> Result<Self, GpuError> {
-        Nvml::init().map(Self).map_err(|error| failure("load NVML", &error))
+        let nvml = Nvml::init().map_err(|error| failure("load NVML", &error))?;
+        Ok(Self { nvml, slowdowns: Slowdowns::default() })
     }
 
     fn info(&self, index: u32) -> Result<GpuInfo, NvmlError> {
-        let device = self.0.device_by_index(index)?;
+        let device = self.nvml.device_by_index(index)?;
         let memory = device.memory_info()?;
         let capability = capability(&device)?;
+        let cuda = self.nvml.sys_cuda_driver_version()?;
         Ok(GpuInfo {
             uuid: device.uuid()?,
             name: device.name()?,
@@ -36,25 +64,153 @@ impl NvmlDiscovery {
             memory_reserved_mb: mib(memory.reserved.next_multiple_of(MIB)),
             sm_count: sm_count(&device, capability),
             compute_capability: capability,
-            driver_version: self.0.sys_driver_version()?,
-            runtime_version: cuda_version(self.0.sys_cuda_driver_version()?),
+            driver_version: self.nvml.sys_driver_version()?,
+            runtime_version: cuda_version(cuda),
             pci_bus_id: device.pci_info().ok().map(|pci| pci.bus_id),
             streams_max: streams_max(capability),
             block_threads_max: 1024,
             block_max: [1024, 1024, 64],
             grid_max: [0x7fff_ffff, 65_535, 65_535],
             shared_bytes_max: shared_bytes_max(capability),
-            memory_enforcement: MemoryEnforcement::Accounting,
-            topology: bridge_host_gpu::Topology::default(),
-            mig: None,
+            memory_enforcement: enforcement(cuda),
+            topology: self.topology(index, &device)?,
+            mig: told(device.mig_mode())?
+                .map(|mode| MigState { current: mode.current != 0, pending: mode.pending != 0 }),
             health: Health::Ok,
         })
+    }
+
+    fn topology(&self, index: u32, device: &Device<'_>) -> Result<Topology, NvmlError> {
+        let links = links(device)?;
+        let others = (0..self.nvml.device_count()?).filter(|other| *other != index);
+        let peers = others.map(|other| {
+            let other = self.nvml.device_by_index(other)?;
+            let place = told(other.pci_info())?.map(|pci| pci.bus_id);
+            let to_it = links.iter().filter(|end| Some(*end) == place.as_ref()).count();
+            Ok(Peer {
+                uuid: other.uuid()?,
+                ancestor: ancestor(device.topology_common_ancestor(other))?,
+                links: u32::try_from(to_it).unwrap_or(LINKS_MAX),
+            })
+        });
+        let peers = peers.collect::<Result<_, NvmlError>>()?;
+        Ok(Topology { numa_node: told(device.numa_node_id())?, peers })
+    }
+
+    fn counters(device: &Device<'_>) -> Result<GpuSample, NvmlError> {
+        let rates = told(device.utilization_rates())?;
+        let memory = told(device.memory_info())?;
+        let ecc = |kind| told(device.total_ecc_errors(kind, EccCounter::Volatile));
+        let (corrected, uncorrected) =
+            (ecc(MemoryError::Corrected)?, ecc(MemoryError::Uncorrected)?);
+        Ok(GpuSample {
+            utilization_ratio: rates.as_ref().map(|rates| percent(rates.gpu)),
+            memory_utilization_ratio: rates.map(|rates| percent(rates.memory)),
+            encoder_utilization_ratio: told(device.encoder_utilization())?
+                .map(|encoder| percent(encoder.utilization)),
+            decoder_utilization_ratio: told(device.decoder_utilization())?
+                .map(|decoder| percent(decoder.utilization)),
+            memory_used_bytes: memory.as_ref().map(|memory| memory.used),
+            memory_free_bytes: memory.as_ref().map(|memory| memory.free),
+            memory_reserved_bytes: memory.map(|memory| memory.reserved),
+            temperature_celsius: told(device.temperature(TemperatureSensor::Gpu))?.map(whole),
+            memory_temperature_celsius: field(device, FIELD_MEMORY_TEMPERATURE).map(whole),
+            power_watts: told(device.power_usage())?.map(|milliwatts| whole(milliwatts) / 1000.0),
+            energy_millijoules: told(device.total_energy_consumption())?,
+            sm_clock_mhz: told(device.clock_info(Clock::SM))?,
+            memory_clock_mhz: told(device.clock_info(Clock::Memory))?,
+            pcie_replays: told(device.pcie_replay_counter())?.map(u64::from),
+            ecc: corrected
+                .zip(uncorrected)
+                .map(|(corrected, uncorrected)| EccErrors { corrected, uncorrected }),
+            throttle: told(device.current_throttle_reasons())?
+                .map(|reasons| Throttle(reasons.bits())),
+            processes: processes(device)?,
+            health: None,
+        })
+    }
+}
+
+/// Memory by process. No process at all, and no samples, are the same to NVML and to us.
+fn processes(device: &Device<'_>) -> Result<Vec<ProcessMemory>, NvmlError> {
+    let processes = told(device.running_compute_processes())?.unwrap_or_default();
+    let memory = |used| match used {
+        UsedGpuMemory::Used(bytes) => Some(bytes),
+        UsedGpuMemory::Unavailable => None,
+    };
+    Ok(processes
+        .into_iter()
+        .map(|process| ProcessMemory { pid: process.pid, bytes: memory(process.used_gpu_memory) })
+        .collect())
+}
+
+/// Where the direct links of a GPU lead, by PCI id, each link that is up once.
+fn links(device: &Device<'_>) -> Result<Vec<String>, NvmlError> {
+    let mut ends = Vec::new();
+    for link in 0..LINKS_MAX {
+        let link = device.link_wrapper_for(link);
+        match link.is_active() {
+            Ok(true) => ends.extend(told(link.remote_pci_info())?.map(|pci| pci.bus_id)),
+            Ok(false) => {}
+            // No such link: no later one either.
+            Err(NvmlError::InvalidArg) => break,
+            Err(error) => {
+                if told::<bool>(Err(error))?.is_none() {
+                    break;
+                }
+            }
+        }
+    }
+    Ok(ends)
+}
+
+/// In words of our own; a level that is not known stays the number that it is.
+fn ancestor(level: Result<TopologyLevel, NvmlError>) -> Result<Option<String>, NvmlError> {
+    let word = match level {
+        Ok(TopologyLevel::Internal) => "board",
+        Ok(TopologyLevel::Single) => "switch",
+        Ok(TopologyLevel::Multiple) => "switches",
+        Ok(TopologyLevel::HostBridge) => "bridge",
+        Ok(TopologyLevel::Node) => "node",
+        Ok(TopologyLevel::System) => "system",
+        Err(NvmlError::UnexpectedVariant(number)) => return Ok(Some(number.to_string())),
+        Err(error) => return told(Err(error)),
+    };
+    Ok(Some(word.to_owned()))
+}
+
+/// One field as a number; fields fail one by one.
+fn field(device: &Device<'_>, id: FieldId) -> Option<u32> {
+    let values = device.field_values_for(&[id]).ok()?;
+    match values.into_iter().next()?.ok()?.value.ok()? {
+        SampleValue::U32(value) => Some(value),
+        SampleValue::U64(value) => u32::try_from(value).ok(),
+        SampleValue::I64(value) => u32::try_from(value).ok(),
+        SampleValue::F64(_) => None,
+    }
+}
+
+/// What the driver itself wants done, as its number; `None` where it does not say.
+pub(crate) fn recovery_action(device: &Device<'_>) -> Option<u32> {
+    field(device, FIELD_RECOVERY_ACTION)
+}
+
+/// `580` of `580.159.03`; 0 of what is none.
+pub(crate) fn driver_branch(version: &str) -> u32 {
+    version.split('.').next().and_then(|branch| branch.parse().ok()).unwrap_or(0)
+}
+
+const fn enforcement(cuda: i32) -> MemoryEnforcement {
+    if cuda >= BOUNDED_POOLS_SINCE {
+        MemoryEnforcement::Pool
+    } else {
+        MemoryEnforcement::Accounting
     }
 }
 
 impl GpuDiscovery for NvmlDiscovery {
     fn inventory(&mut self) -> Result<Vec<GpuInfo>, GpuError> {
-        let count = self.0.device_count().map_err(|error| failure("count GPUs", &error))?;
+        let count = self.nvml.device_count().map_err(|error| failure("count GPUs", &error))?;
         (0..count)
             .map(|index| {
                 self.info(index)
@@ -65,23 +221,18 @@ impl GpuDiscovery for NvmlDiscovery {
 
     fn sample(&mut self, uuid: &str) -> Result<GpuSample, GpuError> {
         let device = self
-            .0
+            .nvml
             .device_by_uuid(uuid)
             .map_err(|error| failure(&format!("find GPU {uuid}"), &error))?;
-        let read = |error| failure(&format!("read counters of GPU {uuid}"), &error);
-        Ok(GpuSample {
-            utilization_ratio: told(device.utilization_rates())
-                .map_err(read)?
-                .map(|rates| percent(rates.gpu)),
-            memory_used_bytes: told(device.memory_info()).map_err(read)?.map(|memory| memory.used),
-            temperature_celsius: told(device.temperature(TemperatureSensor::Gpu))
-                .map_err(read)?
-                .map(whole),
-            power_watts: told(device.power_usage())
-                .map_err(read)?
-                .map(|milliwatts| whole(milliwatts) / 1000.0),
-            ..GpuSample::default()
-        })
+        let mut sample = Self::counters(&device)
+            .map_err(|error| failure(&format!("read counters of GPU {uuid}"), &error))?;
+        let wanted = recovery_action(&device).and_then(xid::of_driver);
+        sample.health = Some(self.slowdowns.judge(uuid, &sample, wanted));
+        Ok(sample)
+    }
+
+    fn events(&mut self) -> Result<Option<Box<dyn GpuEvents>>, GpuError> {
+        Ok(NvmlEvents::subscribe()?.map(|events| Box::new(events) as Box<dyn GpuEvents>))
     }
 }
 
@@ -90,7 +241,12 @@ fn told<T>(reading: Result<T, NvmlError>) -> Result<Option<T>, NvmlError> {
     match reading {
         Ok(value) => Ok(Some(value)),
         Err(
-            NvmlError::NotSupported | NvmlError::NoPermission | NvmlError::FailedToLoadSymbol(_),
+            NvmlError::NotSupported
+            | NvmlError::NoPermission
+            | NvmlError::NotFound
+            | NvmlError::FunctionNotFound
+            | NvmlError::UnexpectedVariant(_)
+            | NvmlError::FailedToLoadSymbol(_),
         ) => Ok(None),
         Err(error) => Err(error),
     }
@@ -128,11 +284,12 @@ fn whole(value: u32) -> f32 {
     value as f32
 }
 
-fn failure(doing: &str, error: &NvmlError) -> GpuError {
+pub(crate) fn failure(doing: &str, error: &NvmlError) -> GpuError {
     let (kind, detail) = match error {
-        NvmlError::LibloadingError(_) | NvmlError::LibraryNotFound => {
-            (ErrorKind::NoDriver, "libnvidia-ml.so.1 is not on this machine".to_owned())
-        }
+        NvmlError::LibloadingError(_) | NvmlError::LibraryNotFound => (
+            ErrorKind::NoDriver,
+            format!("libnvidia-ml.so.1 is not on this machine; {}", searched()),
+        ),
         NvmlError::DriverNotLoaded => (
             ErrorKind::NoDriver,
             "the NVIDIA kernel module is not loaded; try: nvidia-smi".to_owned(),
@@ -144,6 +301,10 @@ fn failure(doing: &str, error: &NvmlError) -> GpuError {
         NvmlError::GpuLost | NvmlError::ResetRequired | NvmlError::NotFound => {
             (ErrorKind::NoGpu, error.to_string())
         }
+        NvmlError::FailedToLoadSymbol(symbol) => (
+            ErrorKind::NoDriver,
+            format!("libnvidia-ml lacks a function; update the driver: {symbol}"),
+        ),
         _ => (ErrorKind::Device, error.to_string()),
     };
     GpuError::new(kind, doing, detail)
