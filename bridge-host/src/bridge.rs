@@ -40,9 +40,7 @@ use crate::{
     metrics,
     publisher::Publisher,
     sampler,
-    store::{
-        Artefacts, Journal, JournalError, JournalThreads, Outputs, Rows, StateDir, StateDirError,
-    },
+    store::{Artefacts, Journal, JournalError, JournalThreads, Outputs, Rows, Scribes, StateDir, StateDirError},
 };
 
 /// How often drain looks whether the last job has ended.
@@ -118,6 +116,8 @@ pub struct BridgeHandle {
     timers: Vec<Task<()>>,
     /// Ends before the state directory is let go of, and after the last that was to be stored.
     _store: JournalThreads,
+    /// The same for what is being staged.
+    _scribes: Scribes,
     /// Held until everything else is gone.
     _state: StateDir,
 }
@@ -153,6 +153,7 @@ impl Bridge {
         };
         let hive = build_hive(&config, parts, left, &inventory, clock)?;
         let store = start_store(&hive)?;
+        let scribes = start_scribes(&hive)?;
         let (listeners, dialer) = listeners(&config).await?;
         let scrapers = match config.metrics {
             Some(at) => Some(metrics::bind(at).await.map_err(StartRefused::Metrics)?),
@@ -198,6 +199,7 @@ impl Bridge {
             serving: Some(serving),
             timers,
             _store: store,
+            _scribes: scribes,
             _state: state,
         })
     }
@@ -310,6 +312,14 @@ fn build_hive(
     let mut publisher = Publisher::new(dispatcher, now);
     publisher.mount(&mut server).map_err(StartRefused::Internal)?;
     Ok(Hive::new(server, publisher, clock, Some(keeper)))
+}
+
+/// Whatever the scribes have done, is told to who waits for it.
+fn start_scribes(hive: &BridgeHive) -> Result<Scribes, StartRefused> {
+    let told = hive.clone();
+    let tell = move |done| told.with(|_, publisher, now| publisher.stored(done, now));
+    hive.with(|_, publisher, _| publisher.dispatcher.artefacts.start(tell))
+        .map_err(|error| StartRefused::Store { what: "artefact", error })
 }
 
 /// Whenever more is on the disk, the answers that waited for it are given.

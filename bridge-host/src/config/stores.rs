@@ -19,6 +19,8 @@ pub struct ArtefactSettings {
     pub owner_names_max: usize,
     /// Of all contents, each counted once.
     pub store_mb_max: u64,
+    /// Days without use after which an artefact goes; 0 is never.
+    pub keep_days: u64,
 }
 
 impl Default for ArtefactSettings {
@@ -28,6 +30,7 @@ impl Default for ArtefactSettings {
             owner_mb_max: 16_384,
             owner_names_max: 4096,
             store_mb_max: 65_536,
+            keep_days: 30,
         }
     }
 }
@@ -37,7 +40,8 @@ impl ArtefactSettings {
         within("artefacts.artefact_mb_max", self.artefact_mb_max, 1..=MB_MAX)?;
         within("artefacts.owner_mb_max", self.owner_mb_max, 1..=MB_MAX)?;
         within("artefacts.owner_names_max", self.owner_names_max, 1..=1_048_576)?;
-        within("artefacts.store_mb_max", self.store_mb_max, 1..=MB_MAX)
+        within("artefacts.store_mb_max", self.store_mb_max, 1..=MB_MAX)?;
+        within("artefacts.keep_days", self.keep_days, 0..=3650)
     }
 
     /// For the store.
@@ -48,6 +52,7 @@ impl ArtefactSettings {
             owner_bytes_max: self.owner_mb_max * MIB,
             owner_names_max: self.owner_names_max,
             store_bytes_max: self.store_mb_max * MIB,
+            keep_ms: self.keep_days * 86_400_000,
         }
     }
 }

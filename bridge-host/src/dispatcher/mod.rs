@@ -169,6 +169,8 @@ impl Dispatcher {
     pub(crate) fn tick(&mut self, now: Now) {
         self.broker.tick(now);
         self.outputs.expire(now.unix_ms);
+        self.artefacts.tell_time(now.unix_ms);
+        self.artefacts.collect();
         self.settle(now);
     }
 

@@ -1,24 +1,28 @@
 //! `/bundles`: artefacts are created, written, clunked, read and removed, never changed.
 
-use ninedoor::Answer;
+use ninedoor::{Answer, ProviderNode};
 use ninedoor_abi::{Errno, Refusal};
-use secure9p::{Access, Name, server::Reply};
+use secure9p::{
+    Access, Name,
+    server::{Reply, Request},
+};
 
-use super::{Asking, Publisher, open_file::OpenFile, place::Place, refuse};
+use super::{Asking, Awaited, Location, Publisher, open_file::OpenFile, place::Place, refuse};
 
 impl Publisher {
     /// Staged, or being written by its owner right now.
     pub(super) fn has_bundle(&self, asking: &Asking<'_>, name: &str) -> bool {
         let owner = asking.owner();
         self.dispatcher.artefacts.find(&owner, name).is_some()
-            || self.nodes.uploads.has(&owner, name)
+            || self.dispatcher.artefacts.is_coming(&owner, name)
     }
 
     pub(super) fn bundle_names(&self, asking: &Asking<'_>) -> Vec<String> {
         let owner = asking.owner();
         let staged = self.dispatcher.artefacts.list(&owner);
-        let uploading = self.nodes.uploads.of(&owner).filter(|name| !staged.contains_key(name));
-        staged.keys().copied().chain(uploading).map(str::to_owned).collect()
+        let coming = self.dispatcher.artefacts.coming(&owner);
+        let coming = coming.into_iter().filter(|name| !staged.contains_key(name.as_str()));
+        staged.keys().copied().map(str::to_owned).chain(coming).collect()
     }
 
     pub(super) fn begin_upload(
@@ -29,10 +33,40 @@ impl Publisher {
         if name.is_dot() || name.is_dot_dot() {
             return Err(refuse(Errno::EINVAL, format!("{name} is not a name for an artefact")));
         }
-        let (owner, name) = (asking.owner(), name.as_str().to_owned());
-        let upload = self.dispatcher.artefacts.begin(&owner, &name)?;
-        self.nodes.uploads.begin(&owner, &name);
-        Ok((Place::Bundle(name.clone()), OpenFile::Upload { upload, owner, name }))
+        let upload = self.dispatcher.artefacts.begin(&asking.owner(), name.as_str())?;
+        Ok((Place::Bundle(name.as_str().to_owned()), OpenFile::Upload(Box::new(upload))))
+    }
+
+    /// What is asked of an artefact on its way in, if it is one: bytes are taken out of the request, and the end of the upload
+    /// takes its node.
+    pub(super) fn ask_upload(
+        &mut self,
+        request: &mut Request<ProviderNode>,
+    ) -> Option<Result<Awaited, Refusal>> {
+        let artefacts = &mut self.dispatcher.artefacts;
+        match request {
+            Request::Write { node, offset, data } => {
+                let OpenFile::Upload(upload) = self.nodes.open_file(*node).ok()? else {
+                    return None;
+                };
+                let count = u32::try_from(data.len()).unwrap_or(u32::MAX);
+                let written = artefacts.write(upload, *offset, std::mem::take(data));
+                Some(written.map(|receipt| (receipt, Reply::Write { count })))
+            }
+            Request::Clunk { node } => {
+                let upload = self.nodes.take_upload(*node)?;
+                Some(Ok((artefacts.finish(upload), Reply::Done)))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether this is an artefact that its owner is still writing.
+    pub(super) fn is_coming(&self, asking: &Asking<'_>, at: Location) -> bool {
+        match self.place(at) {
+            Ok(Place::Bundle(name)) => self.dispatcher.artefacts.is_coming(&asking.owner(), name),
+            _ => false,
+        }
     }
 
     pub(super) fn open_bundle(
@@ -49,7 +83,10 @@ impl Publisher {
         }
         match self.dispatcher.artefacts.find(&asking.owner(), name) {
             Some(artefact) => {
-                Ok(OpenFile::Stored(self.dispatcher.artefacts.read(&artefact.digest)?))
+                let (digest, artefacts) = (artefact.digest, &mut self.dispatcher.artefacts);
+                let file = artefacts.read(&digest)?;
+                artefacts.hold(&digest)?;
+                Ok(OpenFile::Artefact { file, digest })
             }
             None => Err(refuse(Errno::EBUSY, format!("{name} is being written"))),
         }

@@ -20,7 +20,7 @@ mod outputs;
 mod place;
 mod stats;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use ninedoor::{Answer, Ask, AskId, Caller, MountId, ProviderNode, Revocation};
 use ninedoor_abi::{Errno, Now, PathName, Refusal, Subject, UnixMs};
@@ -39,7 +39,7 @@ use self::{
 };
 use crate::{
     dispatcher::{Dispatcher, Wish},
-    store::{Owner, Position},
+    store::{Done, Owner, Position, Receipt},
 };
 
 /// The provider of `/gpu`, `/bundles` and `/worker`.
@@ -51,6 +51,9 @@ pub(crate) struct Publisher {
     orders: VecDeque<Order>,
     /// Answers that wait until everything up to there is on the disk.
     waiting: VecDeque<(Position, AskId, Answer)>,
+    /// What is asked of uploads, and how it is answered once the store has done it.
+    staging: BTreeMap<Receipt, (AskId, Reply<ProviderNode>)>,
+    staged: VecDeque<(AskId, Answer)>,
     /// When this was last told the time.
     told: Now,
 }
@@ -81,6 +84,8 @@ impl Publisher {
             dispatcher,
             orders: VecDeque::new(),
             waiting: VecDeque::new(),
+            staging: BTreeMap::new(),
+            staged: VecDeque::new(),
             told: now,
         }
     }
@@ -107,10 +112,10 @@ impl Publisher {
                 self.create(&asking, at(directory), &name, flags)
             }
             Request::Read { node, offset, count } => self.read(node, offset, count as usize),
-            Request::Write { node, offset, data } => self.write(&asking, node, offset, &data),
+            Request::Write { node, data, .. } => self.write(&asking, node, &data),
             Request::Readdir { node, offset, .. } => self.readdir(&asking, at(node), offset),
             Request::Getattr { node } => self.getattr(&asking, at(node)),
-            Request::Setattr { node, attributes } => self.setattr(at(node), &attributes),
+            Request::Setattr { node, attributes } => self.setattr(&asking, at(node), &attributes),
             Request::Statfs { .. } => Ok(Reply::Statfs { statistics: self.statistics() }),
             Request::Fsync { node } => self.fsync(node),
             Request::Clunk { node } => self.clunk(&asking, node),
@@ -222,15 +227,11 @@ impl Publisher {
         &mut self,
         asking: &Asking<'_>,
         node: ProviderNode,
-        offset: u64,
         data: &[u8],
     ) -> Answer {
         let file = self.nodes.open_file(node)?;
         match file {
             OpenFile::Orders(orders) => orders.write(&mut self.dispatcher, asking, data)?,
-            OpenFile::Upload { upload, .. } => {
-                self.dispatcher.artefacts.write(upload, offset, data)?;
-            }
             _ => return Err(refuse(Errno::EBADF, "not open for writing")),
         }
         Ok(Reply::Write { count: u32::try_from(data.len()).unwrap_or(u32::MAX) })
@@ -250,9 +251,9 @@ impl Publisher {
     }
 
     /// Times and modes are nobody's affair here; `truncate(2)` to nothing is how shells open a file that they mean to write.
-    fn setattr(&self, at: Location, attributes: &SetAttributes) -> Answer {
+    fn setattr(&self, asking: &Asking<'_>, at: Location, attributes: &SetAttributes) -> Answer {
         let place = self.place(at)?;
-        let is_staged = matches!(place, Place::Bundle(_)) && !self.nodes.is_upload(at.node);
+        let is_staged = matches!(place, Place::Bundle(_)) && !self.is_coming(asking, at);
         match attributes.size {
             Some(_) if is_staged => Err(refuse(Errno::EROFS, "a staged artefact does not change")),
             Some(size) if size > 0 => {
@@ -274,10 +275,7 @@ impl Publisher {
     fn clunk(&mut self, asking: &Asking<'_>, node: ProviderNode) -> Answer {
         match self.nodes.remove(node).and_then(|node| node.open) {
             Some(OpenFile::Orders(mut orders)) => orders.finish(&mut self.dispatcher, asking)?,
-            Some(OpenFile::Upload { upload, .. }) => {
-                self.dispatcher.artefacts.commit(upload)?;
-            }
-            _ => {}
+            open => self.forget(open),
         }
         Ok(Reply::Done)
     }
@@ -286,7 +284,7 @@ impl Publisher {
         let Some(Node { place, open, .. }) = self.nodes.remove(node) else {
             return Err(unknown_node());
         };
-        let was_upload = matches!(open, Some(OpenFile::Upload { .. }));
+        let was_upload = matches!(open, Some(OpenFile::Upload(_)));
         self.forget(open);
         match place {
             Place::Bundle(_) if was_upload => Ok(Reply::Done),
@@ -295,10 +293,14 @@ impl Publisher {
         }
     }
 
-    /// What was open and not finished is as if it had never been.
+    /// What was open and not finished is as if it had never been; what was in use is not any more.
     fn forget(&mut self, open: Option<OpenFile>) {
-        if let Some(OpenFile::Orders(mut orders)) = open {
-            orders.give_room_back(&mut self.dispatcher.unfinished);
+        match open {
+            Some(OpenFile::Orders(mut orders)) => {
+                orders.give_room_back(&mut self.dispatcher.unfinished);
+            }
+            Some(OpenFile::Artefact { digest, .. }) => self.dispatcher.artefacts.release(&digest),
+            _ => {}
         }
     }
 
@@ -306,6 +308,27 @@ impl Publisher {
         match self.place(at)? {
             Place::Bundles => self.remove_bundle(asking, name),
             _ => Err(refuse(Errno::EPERM, "only staged artefacts are removed")),
+        }
+    }
+
+    /// A question that is answered when the store has done what it asks for.
+    fn wait_for(&mut self, id: AskId, asked: Result<Awaited, Refusal>) -> Option<Answer> {
+        match asked {
+            Ok((receipt, reply)) => {
+                self.staging.insert(receipt, (id, reply));
+                None
+            }
+            Err(refusal) => Some(Err(refusal)),
+        }
+    }
+
+    /// A scribe of the store has done something.
+    pub(crate) fn stored(&mut self, done: Done, now: Now) {
+        self.dispatcher.artefacts.tell_time(now.unix_ms);
+        if let Some((receipt, outcome)) = self.dispatcher.artefacts.told(done)
+            && let Some((id, reply)) = self.staging.remove(&receipt)
+        {
+            self.staged.push_back((id, outcome.map(|()| reply)));
         }
     }
 
@@ -335,8 +358,12 @@ impl Publisher {
 }
 
 impl LocalProvider for Publisher {
-    fn ask(&mut self, ask: Ask, now: Now) -> Option<Answer> {
+    fn ask(&mut self, mut ask: Ask, now: Now) -> Option<Answer> {
         self.told = now;
+        self.dispatcher.artefacts.tell_time(now.unix_ms);
+        if let Some(asked) = self.ask_upload(&mut ask.request) {
+            return self.wait_for(ask.id, asked);
+        }
         let (id, before) = (ask.id, self.dispatcher.stored_up_to());
         let told_before = self.nodes.told_of(&ask.request);
         let answer = self.answer(ask, now);
@@ -357,6 +384,9 @@ impl LocalProvider for Publisher {
     }
 
     fn poll_answer(&mut self) -> Option<(AskId, Answer)> {
+        if let Some(staged) = self.staged.pop_front() {
+            return Some(staged);
+        }
         let (until, ..) = self.waiting.front()?;
         if *until <= self.dispatcher.journal.synced() {
             return self.waiting.pop_front().map(|(_, id, answer)| (id, answer));
@@ -383,6 +413,9 @@ impl LocalProvider for Publisher {
         Some(self.told.unix_ms.plus_ms(due.us_since(self.told.mono_us).div_ceil(1000) + 1))
     }
 }
+
+/// What the store is doing, and what is answered when it is done.
+type Awaited = (Receipt, Reply<ProviderNode>);
 
 /// A node and the mount that its asker came through.
 #[derive(Debug, Clone, Copy)]

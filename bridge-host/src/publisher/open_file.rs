@@ -2,11 +2,11 @@
 
 use std::{fs::File, os::unix::fs::FileExt};
 
-use ninedoor_abi::{Errno, Refusal};
+use ninedoor_abi::{Errno, Refusal, job::Sha256};
 use secure9p::Bytes;
 
 use super::{orders::Orders, refuse, stats::StatsReader};
-use crate::store::{Owner, Upload};
+use crate::store::Upload;
 
 /// Bytes of one read of a file on disk: a client with a large msize gets them in pieces.
 const FILE_READ_BYTES_MAX: usize = 1 << 20;
@@ -22,10 +22,12 @@ pub(super) enum OpenFile {
     Orders(Box<Orders>),
     /// The records of a GPU's jobs, as they appear.
     Stats(StatsReader),
-    /// Bytes on disk that do not change any more.
-    Stored(File),
+    /// An output: bytes on disk that do not change any more.
+    Output(File),
+    /// An artefact, held as long as it is open.
+    Artefact { file: File, digest: Sha256 },
     /// An artefact on its way in.
-    Upload { upload: Upload, owner: Owner, name: String },
+    Upload(Box<Upload>),
 }
 
 impl OpenFile {
@@ -34,11 +36,9 @@ impl OpenFile {
         match self {
             Self::Text(text) => Ok(Bytes::Owned(part(text, offset, count).to_vec())),
             Self::Orders(orders) => Ok(Bytes::Owned(orders.read(offset, count))),
-            Self::Stored(file) => read_stored(file, offset, count),
+            Self::Output(file) | Self::Artefact { file, .. } => read_stored(file, offset, count),
             Self::Directory => Err(refuse(Errno::EISDIR, "a directory is listed, not read")),
-            Self::Upload { .. } | Self::Stats(_) => {
-                Err(refuse(Errno::EBADF, "not open for reading"))
-            }
+            Self::Upload(_) | Self::Stats(_) => Err(refuse(Errno::EBADF, "not open for reading")),
         }
     }
 }

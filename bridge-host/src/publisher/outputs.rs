@@ -19,6 +19,6 @@ impl Publisher {
                 format!("{name} of {job} is an output, and read only"),
             ));
         }
-        self.dispatcher.outputs.read(&asking.owner(), job, name).map(OpenFile::Stored)
+        self.dispatcher.outputs.read(&asking.owner(), job, name).map(OpenFile::Output)
     }
 }

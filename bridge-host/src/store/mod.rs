@@ -8,7 +8,9 @@ mod journal;
 mod outputs;
 mod state_dir;
 
-pub(crate) use artefacts::{Artefact, ArtefactQuota, Artefacts, Owner, Upload};
+pub(crate) use artefacts::{
+    Artefact, ArtefactQuota, Artefacts, Done, Owner, Receipt, Scribes, Upload,
+};
 pub(crate) use journal::{
     AcceptedJob, Input, Journal, JournalThreads, Position, Row, Rows, Stage, Step,
 };
