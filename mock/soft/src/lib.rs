@@ -28,7 +28,7 @@ pub mod scalar;
 pub mod vector;
 
 pub use fault::{Cause, Fault};
-pub use launch::{Engine, Launch, LaunchError, Options, Outcome, launch};
+pub use launch::{Atomics, Engine, Launch, LaunchError, Options, Outcome, launch};
 pub use memory::{DeviceMemory, MemoryError};
 pub use program::Program;
 pub use raw::Level;

@@ -4,7 +4,7 @@
 mod device;
 
 use device::{Device, Noise, Parameters, fixture};
-use mock_soft::{Engine, Options};
+use mock_soft::{Atomics, Engine, Options};
 
 /// A sum of floats over all blocks, and who came when: both depend on the order of blocks.
 const ORDERED: &str = r"
@@ -46,6 +46,27 @@ fn ordered_atomics_come_in_the_order_of_blocks_for_any_number_of_threads() {
     assert_eq!(tickets, (0..blocks as u32).collect::<Vec<_>>());
     for workers in 1..=8 {
         assert_eq!(run(Engine::Vector(None), workers), (sum, tickets.clone()), "{workers} threads");
+    }
+}
+
+/// Proves SOFT-11.
+#[test]
+fn where_order_does_not_matter_every_block_still_adds_once() {
+    let blocks = 2400usize;
+    let input = Noise(21).floats(blocks * 64);
+    for workers in [1, 4] {
+        let options = Options { workers, atomics: Atomics::AsTheyCome, ..Options::default() };
+        let mut device = Device::load(ORDERED).with(options);
+        let (pin, sum) = (device.buffer(&input), device.buffer(&[0f32]));
+        let (ticket, seen) = (device.buffer(&[0u32]), device.zeros(4 * blocks));
+        let parameters = Parameters::default().with(pin).with(sum).with(ticket).with(seen);
+        device.run("ordered", blocks as u32, 64, parameters);
+        let wanted: f64 = input.iter().copied().map(f64::from).sum();
+        let sum = f64::from(device.read::<f32>(sum, 1)[0]);
+        assert!((sum - wanted).abs() < 0.1, "{sum}, wanted about {wanted}");
+        let mut tickets = device.read::<u32>(seen, blocks);
+        tickets.sort_unstable();
+        assert_eq!(tickets, (0..blocks as u32).collect::<Vec<_>>(), "each ticket is drawn once");
     }
 }
 

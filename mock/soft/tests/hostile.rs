@@ -355,8 +355,13 @@ const KERNELS: &[(&str, &str, u32, u32, End)] = &[
     ),
 ];
 
-const OPTIONS: Options =
-    Options { engine: Engine::Scalar, workers: 2, fuel: Some(1 << 24), printf_bytes: 4096 };
+const OPTIONS: Options = Options {
+    engine: Engine::Scalar,
+    workers: 2,
+    fuel: Some(1 << 24),
+    printf_bytes: 4096,
+    atomics: mock_soft::Atomics::InOrder,
+};
 
 /// Proves SOFT-8.
 #[test]

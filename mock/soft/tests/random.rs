@@ -442,11 +442,14 @@ fn program_of(seed: u64, body: impl FnOnce(&mut Writer)) -> String {
     )
 }
 
-fn run(text: &str, engine: Engine, block: [u32; 3]) -> Vec<u8> {
+/// Blocks of programs, and how many of them: enough of the small ones that several lie side by side in one unit.
+const SIZES: [([u32; 3], u32); 5] =
+    [([32, 1, 1], 13), ([16, 4, 1], 9), ([100, 1, 1], 3), ([16, 16, 1], 3), ([256, 1, 1], 3)];
+
+fn run(text: &str, engine: Engine, (block, blocks): ([u32; 3], u32)) -> Vec<u8> {
     let mut device = Device::load(text).with(Options { engine, workers: 2, ..Options::default() });
     let mut noise = Noise(77);
     let input: Vec<u64> = (0..40).map(|_| noise.next()).collect();
-    let blocks = 3;
     let lanes = u64::from(blocks * block[0] * block[1]);
     let (pin, pout) = (device.buffer(&input), device.zeros((lanes * LANE_BYTES) as usize));
     let parameters = Parameters::default().with(pout).with(pin);
@@ -456,7 +459,7 @@ fn run(text: &str, engine: Engine, block: [u32; 3]) -> Vec<u8> {
 
 /// Where the engines differ on a program, if they do.
 fn difference(text: &str) -> Option<String> {
-    for block in [[32, 1, 1], [100, 1, 1], [16, 16, 1], [256, 1, 1]] {
+    for block in SIZES {
         let wanted = run(text, Engine::Scalar, block);
         for level in [None, Some(Level::Avx2), Some(Level::Baseline)] {
             let seen = run(text, Engine::Vector(level), block);

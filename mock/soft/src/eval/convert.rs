@@ -105,7 +105,8 @@ fn to_half<H: Half>(conversion: Conversion, value: f64) -> u64 {
 
 fn saturated<F: Float>(value: F, conversion: Conversion) -> F {
     let value = if conversion.saturate { float::saturate(value) } else { value };
-    if conversion.relu && value < F::ZERO { F::ZERO } else { value }
+    // zero of either sign becomes +0
+    if conversion.relu && value <= F::ZERO { F::ZERO } else { value }
 }
 
 fn bits(value: f32) -> u64 {

@@ -54,36 +54,42 @@ impl<'a, T> View<'a, T> {
     }
 }
 
+// Each loop reads copies and writes into an array of its own: only where nothing can overlap do compilers make vectors of it.
+
 /// `d = f(a)` in every lane.
 #[inline(always)]
-pub fn map1<A: Copy, D>(d: &mut [Chunk<D>], a: View<'_, A>, f: impl Fn(A) -> D) {
+pub fn map1<A: Copy, D: Copy + Default>(d: &mut [Chunk<D>], a: View<'_, A>, f: impl Fn(A) -> D) {
     for (warp, d) in d.iter_mut().enumerate() {
-        let a = a.chunk(warp);
+        let a = *a.chunk(warp);
+        let mut out = [D::default(); WARP_LANES];
         for lane in 0..WARP_LANES {
-            d.0[lane] = f(a[lane]);
+            out[lane] = f(a[lane]);
         }
+        d.0 = out;
     }
 }
 
 /// `d = f(a, b)` in every lane.
 #[inline(always)]
-pub fn map2<A: Copy, B: Copy, D>(
+pub fn map2<A: Copy, B: Copy, D: Copy + Default>(
     d: &mut [Chunk<D>],
     a: View<'_, A>,
     b: View<'_, B>,
     f: impl Fn(A, B) -> D,
 ) {
     for (warp, d) in d.iter_mut().enumerate() {
-        let (a, b) = (a.chunk(warp), b.chunk(warp));
+        let (a, b) = (*a.chunk(warp), *b.chunk(warp));
+        let mut out = [D::default(); WARP_LANES];
         for lane in 0..WARP_LANES {
-            d.0[lane] = f(a[lane], b[lane]);
+            out[lane] = f(a[lane], b[lane]);
         }
+        d.0 = out;
     }
 }
 
 /// `d = f(a, b, c)` in every lane.
 #[inline(always)]
-pub fn map3<A: Copy, B: Copy, C: Copy, D>(
+pub fn map3<A: Copy, B: Copy, C: Copy, D: Copy + Default>(
     d: &mut [Chunk<D>],
     a: View<'_, A>,
     b: View<'_, B>,
@@ -91,10 +97,12 @@ pub fn map3<A: Copy, B: Copy, C: Copy, D>(
     f: impl Fn(A, B, C) -> D,
 ) {
     for (warp, d) in d.iter_mut().enumerate() {
-        let (a, b, c) = (a.chunk(warp), b.chunk(warp), c.chunk(warp));
+        let (a, b, c) = (*a.chunk(warp), *b.chunk(warp), *c.chunk(warp));
+        let mut out = [D::default(); WARP_LANES];
         for lane in 0..WARP_LANES {
-            d.0[lane] = f(a[lane], b[lane], c[lane]);
+            out[lane] = f(a[lane], b[lane], c[lane]);
         }
+        d.0 = out;
     }
 }
 
@@ -102,7 +110,7 @@ pub fn map3<A: Copy, B: Copy, C: Copy, D>(
 #[inline(always)]
 pub fn test2<A: Copy>(d: &mut [u32], a: View<'_, A>, b: View<'_, A>, f: impl Fn(A, A) -> bool) {
     for (warp, d) in d.iter_mut().enumerate() {
-        let (a, b) = (a.chunk(warp), b.chunk(warp));
+        let (a, b) = (*a.chunk(warp), *b.chunk(warp));
         let mut bits = [0u32; WARP_LANES];
         for lane in 0..WARP_LANES {
             bits[lane] = u32::from(f(a[lane], b[lane])) << lane;
@@ -113,21 +121,35 @@ pub fn test2<A: Copy>(d: &mut [u32], a: View<'_, A>, b: View<'_, A>, f: impl Fn(
 
 /// `d = a` where the lane's bit is set, `b` elsewhere.
 #[inline(always)]
-pub fn choose<T: Copy>(d: &mut [Chunk<T>], masks: &[u32], a: View<'_, T>, b: View<'_, T>) {
+pub fn choose<T: Copy + Default>(
+    d: &mut [Chunk<T>],
+    masks: &[u32],
+    a: View<'_, T>,
+    b: View<'_, T>,
+) {
     for (warp, (d, mask)) in d.iter_mut().zip(masks).enumerate() {
-        let (a, b) = (a.chunk(warp), b.chunk(warp));
-        for lane in 0..WARP_LANES {
-            d.0[lane] = if mask >> lane & 1 == 1 { a[lane] } else { b[lane] };
-        }
+        d.0 = mixed(*mask, a.chunk(warp), b.chunk(warp));
     }
 }
 
 /// `d = a` where the lane's bit is set; elsewhere it stays.
 #[inline(always)]
-pub fn blend<T: Copy>(d: &mut [Chunk<T>], masks: &[u32], a: &[Chunk<T>]) {
+pub fn blend<T: Copy + Default>(d: &mut [Chunk<T>], masks: &[u32], a: &[Chunk<T>]) {
     for ((d, mask), a) in d.iter_mut().zip(masks).zip(a) {
-        for lane in 0..WARP_LANES {
-            d.0[lane] = if mask >> lane & 1 == 1 { a.0[lane] } else { d.0[lane] };
-        }
+        d.0 = mixed(*mask, &a.0, &d.0);
     }
+}
+
+#[inline(always)]
+fn mixed<T: Copy + Default>(
+    mask: u32,
+    a: &[T; WARP_LANES],
+    b: &[T; WARP_LANES],
+) -> [T; WARP_LANES] {
+    let (a, b) = (*a, *b);
+    let mut out = [T::default(); WARP_LANES];
+    for lane in 0..WARP_LANES {
+        out[lane] = if mask >> lane & 1 == 1 { a[lane] } else { b[lane] };
+    }
+    out
 }

@@ -6,6 +6,8 @@
 
 pub mod chunk;
 mod families;
+mod tiles;
 
 pub use chunk::{Chunk, View};
 pub use families::*;
+pub use tiles::*;

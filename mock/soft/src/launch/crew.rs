@@ -52,8 +52,9 @@ impl<'a> Crew<'a> {
         options: &Options,
         library: &'a Library,
     ) -> Self {
+        let ordered = job.in_order && code.ordered;
         let joined = match options.engine {
-            Engine::Vector(_) if code.joinable => joined_blocks(job),
+            Engine::Vector(_) if code.joinable && !ordered => joined_blocks(job),
             _ => 1,
         };
         let [x, y, z] = job.grid.map(u64::from);
@@ -67,7 +68,7 @@ impl<'a> Crew<'a> {
             code,
             engine: options.engine,
             library,
-            turns: Turns::new(units),
+            turns: Turns::new(units, ordered),
             joined,
             units_in_row,
             workers: options.workers.clamp(1, most),
@@ -198,13 +199,18 @@ impl<'a> Crew<'a> {
     }
 }
 
+/// Blocks are joined as long as a row of the grid still makes so many units.
+const UNITS_OF_A_ROW: u32 = 4;
+
 /// How many blocks fit side by side into one unit.
 fn joined_blocks(job: &Job<'_>) -> u32 {
     let threads = job.threads();
-    if job.shared_bytes > 0 || job.block[2] > 1 || !threads.is_multiple_of(WARP_LANES) {
+    if job.block[2] > 1 || !threads.is_multiple_of(WARP_LANES) {
         return 1;
     }
-    (BLOCK_THREADS_MAX / threads as u32).clamp(1, job.grid[0])
+    // Small grids are worth more spread over threads than joined.
+    let most = (job.grid[0] / UNITS_OF_A_ROW).max(1);
+    (BLOCK_THREADS_MAX / threads as u32).clamp(1, most)
 }
 
 impl Runner<'_> {

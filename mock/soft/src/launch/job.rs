@@ -34,6 +34,8 @@ pub struct Job<'a> {
     pub fuel: Option<u64>,
     /// Whether someone wants the launch to end.
     pub stop: &'a (dyn Fn() -> bool + Sync),
+    /// Whether atomics whose order can be seen come in the order of blocks.
+    pub in_order: bool,
     /// Where a cooperative grid meets; none where it does not.
     pub grid_workspace: Option<u64>,
 }

@@ -41,6 +41,18 @@ pub struct Options {
     pub fuel: Option<u64>,
     /// Bytes of `printf` kept.
     pub printf_bytes: usize,
+    /// Whether blocks wait for each other where their order can be seen.
+    pub atomics: Atomics,
+}
+
+/// In which order blocks come to atomics that show it: sums of floats, exchanges, whatever gives an old value that is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Atomics {
+    /// In the order of blocks: the same job leaves the same bytes for any number of threads.
+    #[default]
+    InOrder,
+    /// As they come, as on a GPU: faster where blocks have such atomics, and another run may round otherwise.
+    AsTheyCome,
 }
 
 /// The two engines.
@@ -54,7 +66,13 @@ pub enum Engine {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { engine: Engine::Vector(None), workers: 1, fuel: None, printf_bytes: 1 << 20 }
+        Self {
+            engine: Engine::Vector(None),
+            workers: 1,
+            fuel: None,
+            printf_bytes: 1 << 20,
+            atomics: Atomics::InOrder,
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use super::check;
 use super::crew::Crew;
 use super::job::Job;
 use super::library::Library;
-use super::{Launch, LaunchError, Options};
+use super::{Atomics, Launch, LaunchError, Options};
 use crate::limits::{GRID_WORKSPACE_BYTES, HEAP_BYTES};
 use crate::memory::{DeviceMemory, MemoryError};
 use crate::program::Program;
@@ -75,6 +75,7 @@ fn run(
             local_bytes: sizes.local_bytes,
             fuel: options.fuel,
             stop,
+            in_order: options.atomics == Atomics::InOrder || uses(kernel, is_malloc),
             grid_workspace: workspace,
         };
         Crew::new(&job, code, options, &library).run()

@@ -10,6 +10,7 @@
 //! that spins for another one steps back, so that the other can come.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,14 +20,17 @@ pub(super) struct Turns {
     state: Mutex<State>,
     changed: Condvar,
     units: u64,
+    /// The next unit to begin.
+    next: AtomicU64,
+    ended: AtomicBool,
+    /// Whether anybody waits for a turn: who has begun is not written down where nobody does.
+    matters: bool,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    next: u64,
     stepped_back: u64,
     started: BTreeSet<u64>,
-    ended: bool,
 }
 
 /// A unit's place in the order.
@@ -36,8 +40,16 @@ pub(super) type Place = u64;
 const ASK_AGAIN: Duration = Duration::from_millis(20);
 
 impl Turns {
-    pub(super) fn new(units: u64) -> Self {
-        Self { state: Mutex::default(), changed: Condvar::new(), units }
+    /// For so many units; `matters` where one of them may wait.
+    pub(super) fn new(units: u64, matters: bool) -> Self {
+        Self {
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            units,
+            next: AtomicU64::new(0),
+            ended: AtomicBool::new(false),
+            matters,
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -46,20 +58,25 @@ impl Turns {
 
     /// The next unit to begin; its index is its place. None where all have begun, or the launch ends.
     pub(super) fn start(&self) -> Option<Place> {
-        let mut state = self.lock();
-        if state.ended || state.next == self.units {
+        // Taken under the lock where turns matter, so that nobody sees a later unit begin before an earlier one.
+        let mut state = self.matters.then(|| self.lock());
+        if self.ended.load(Ordering::Relaxed) {
             return None;
         }
-        let place = state.next;
-        state.next += 1;
-        state.started.insert(place);
+        let next = |next: u64| (next < self.units).then_some(next + 1);
+        let place = self.next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).ok()?;
+        if let Some(state) = &mut state {
+            state.started.insert(place);
+        }
         Some(place)
     }
 
     /// A unit has ended.
     pub(super) fn finish(&self, place: Place) {
-        self.lock().started.remove(&place);
-        self.changed.notify_all();
+        if self.matters {
+            self.lock().started.remove(&place);
+            self.changed.notify_all();
+        }
     }
 
     /// A unit steps back behind all others; its new place.
@@ -76,7 +93,7 @@ impl Turns {
 
     /// No unit begins any more.
     pub(super) fn end(&self) {
-        self.lock().ended = true;
+        self.ended.store(true, Ordering::Relaxed);
         self.changed.notify_all();
     }
 
@@ -100,7 +117,7 @@ mod tests {
 
     #[test]
     fn the_first_of_the_started_has_the_turn() {
-        let turns = Turns::new(3);
+        let turns = Turns::new(3, true);
         assert_eq!([turns.start(), turns.start()], [Some(0), Some(1)]);
         assert!(turns.wait(0, &|| true));
         assert!(!turns.wait(1, &|| true), "0 has not ended");
@@ -117,7 +134,7 @@ mod tests {
 
     #[test]
     fn a_turn_passes_between_threads() {
-        let turns = Turns::new(2);
+        let turns = Turns::new(2, true);
         let (first, second) = (turns.start().expect("0"), turns.start().expect("1"));
         let order = Mutex::new(Vec::new());
         std::thread::scope(|scope| {
@@ -133,7 +150,7 @@ mod tests {
 
     #[test]
     fn nothing_begins_after_the_end() {
-        let turns = Turns::new(9);
+        let turns = Turns::new(9, false);
         turns.end();
         assert_eq!(turns.start(), None);
     }

@@ -27,6 +27,29 @@ pub struct Place<'a> {
 }
 
 impl Place<'_> {
+    /// The 1, 2, 4 or 8 bytes there.
+    #[must_use]
+    pub fn load(self, bytes: u32) -> u64 {
+        let Self { region, offset } = self;
+        match bytes {
+            1 => region.load::<u8>(offset).into(),
+            2 => region.load::<u16>(offset).into(),
+            4 => region.load::<u32>(offset).into(),
+            _ => region.load::<u64>(offset),
+        }
+    }
+
+    /// Puts 1, 2, 4 or 8 bytes there.
+    pub fn store(self, bytes: u32, value: u64) {
+        let Self { region, offset } = self;
+        match bytes {
+            1 => region.store(offset, value as u8),
+            2 => region.store(offset, value as u16),
+            4 => region.store(offset, value as u32),
+            _ => region.store(offset, value),
+        }
+    }
+
     /// Replaces 2, 4 or 8 bytes by a function of them, atomically; the old ones.
     pub fn update(self, bytes: u32, new: &mut dyn FnMut(u64) -> u64) -> u64 {
         let Self { region, offset } = self;

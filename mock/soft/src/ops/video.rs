@@ -17,7 +17,9 @@ fn select(word: u32, part: VideoPart, signed: bool) -> i64 {
     if signed { i64::from(value) << (64 - bits) >> (64 - bits) } else { i64::from(value) }
 }
 
-fn operate(operation: VideoOp, a: i64, b: i64) -> i64 {
+/// In numbers wide enough for a shift by 32, so that saturation sees what would overflow.
+fn operate(operation: VideoOp, a: i64, b: i64) -> i128 {
+    let [a, b] = [a, b].map(i128::from);
     let distance = |wrap: ShiftWrap| match wrap {
         ShiftWrap::Wrap => b & 31,
         ShiftWrap::Clamp => (b & 0xffff_ffff).min(32),
@@ -30,11 +32,11 @@ fn operate(operation: VideoOp, a: i64, b: i64) -> i64 {
         VideoOp::Max => a.max(b),
         VideoOp::Average => {
             let sum = a + b;
-            (sum + i64::from(sum >= 0)) >> 1
+            (sum + i128::from(sum >= 0)) >> 1
         }
         VideoOp::ShiftLeft(wrap) => a << distance(wrap),
         VideoOp::ShiftRight(wrap) => a >> distance(wrap),
-        VideoOp::Set(comparison) => i64::from(compare::holds(comparison, a, b)),
+        VideoOp::Set(comparison) => i128::from(compare::holds(comparison, a, b)),
     }
 }
 
@@ -46,7 +48,7 @@ const fn width(part: VideoPart) -> u32 {
     }
 }
 
-fn clamp(value: i64, bits: u32, signed: bool) -> i64 {
+fn clamp(value: i128, bits: u32, signed: bool) -> i128 {
     if signed {
         value.clamp(-(1 << (bits - 1)), (1 << (bits - 1)) - 1)
     } else {
@@ -106,7 +108,6 @@ pub fn multiply_add(video: &VideoMultiply, a: u32, b: u32, c: u32) -> u32 {
     let addend = if video.signed { i128::from(c as i32) } else { i128::from(c) };
     let addend = if video.negate_c { -addend } else { addend };
     let sum = (product + addend + i128::from(video.plus_one)) >> video.shift_right;
-    let sum = sum as i64;
     (if video.saturate { clamp(sum, 32, video.signed) } else { sum }) as u32
 }
 

@@ -7,6 +7,8 @@ use crate::kernels::{
     Unary64, View, Wide, Widen, Widen16,
 };
 
+use super::{Region, Tile};
+
 /// A set of vector instructions. What it computes does not depend on it, only how fast.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Level {
@@ -136,4 +138,10 @@ dispatch! {
     blend16(d: &mut [Chunk<u16>], masks: &[u32], a: &[Chunk<u16>]);
     blend32(d: &mut [Chunk<u32>], masks: &[u32], a: &[Chunk<u32>]);
     blend64(d: &mut [Chunk<u64>], masks: &[u32], a: &[Chunk<u64>]);
+    load_tile16(region: &Region, tile: &Tile, d: &mut [u16]);
+    load_tile32(region: &Region, tile: &Tile, d: &mut [u32]);
+    load_tile64(region: &Region, tile: &Tile, d: &mut [u64]);
+    store_tile16(region: &Region, tile: &Tile, values: &[u16]);
+    store_tile32(region: &Region, tile: &Tile, values: &[u32]);
+    store_tile64(region: &Region, tile: &Tile, values: &[u64]);
 }

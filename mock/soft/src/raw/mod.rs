@@ -9,7 +9,9 @@
 mod isa;
 mod lanes;
 mod region;
+mod rows;
 
 pub use isa::{Isa, Level};
 pub use lanes::{lanes, lanes_mut};
 pub use region::{Region, Word};
+pub use rows::{Spots, Tile};

@@ -100,6 +100,12 @@ impl Region {
         self.bytes
     }
 
+    /// Where it begins.
+    #[inline(always)]
+    pub(super) const fn start(&self) -> *mut u8 {
+        self.start.as_ptr()
+    }
+
     /// The address of `count` bytes from `offset`.
     #[inline(always)]
     #[expect(clippy::cast_possible_truncation, reason = "an offset inside the region fits a usize")]

@@ -124,13 +124,7 @@ impl Lanes for View<'_> {
     }
 
     fn load(&mut self, lane: usize, space: Space, address: u64, bytes: u32) -> Result<u64, Cause> {
-        let Place { region, offset } = self.place(lane, space, address, bytes, Access::Load)?;
-        Ok(match bytes {
-            1 => region.load::<u8>(offset).into(),
-            2 => region.load::<u16>(offset).into(),
-            4 => region.load::<u32>(offset).into(),
-            _ => region.load::<u64>(offset),
-        })
+        Ok(self.place(lane, space, address, bytes, Access::Load)?.load(bytes))
     }
 
     fn store(
@@ -141,13 +135,7 @@ impl Lanes for View<'_> {
         bytes: u32,
         value: u64,
     ) -> Result<(), Cause> {
-        let Place { region, offset } = self.place(lane, space, address, bytes, Access::Store)?;
-        match bytes {
-            1 => region.store(offset, value as u8),
-            2 => region.store(offset, value as u16),
-            4 => region.store(offset, value as u32),
-            _ => region.store(offset, value),
-        }
+        self.place(lane, space, address, bytes, Access::Store)?.store(bytes, value);
         Ok(())
     }
 

@@ -1,30 +1,32 @@
 //! Loads and stores of a whole unit.
 //!
-//! Where the address has a shape, one check of its two ends stands for all lanes, and rows of lanes are copied at once. Everything
-//! else goes lane by lane, which is also how a fault finds its lane.
+//! Where the address has a shape, one check of the corners of the box of lanes stands for all of them, and rows of lanes are copied
+//! at once. Everything else goes by each lane's own place (`scattered`), and what is refused there lane by lane, which is also how a
+//! fault finds its lane.
 
-use std::ops::Range;
-
-use mock_ptx::ir::{RegClass, Space, Type};
+use mock_ptx::ir::{RegClass, Space};
 
 use super::code::{Access, At, Pointer};
-use super::file::{File, SlotId, Target};
-use super::mask::Mask;
+use super::file::SlotId;
+use super::part::Part;
+use super::rows::{Reach, by_bytes, disjoint, load_into, store_from};
 use super::run::Scope;
-use super::shape::{Affine, Bits, Extent};
+use super::shape::Affine;
 use super::unit::{LaneFault, Unit};
-use crate::kernels::{Chunk, View};
+use super::width::finish;
 use crate::launch::job;
 use crate::limits::WARP_LANES;
 use crate::memory::{Access as Kind, Place};
 use crate::ops::convert::sign_extend;
-use crate::raw::{Region, Word, lanes, lanes_mut};
+use crate::raw::{Region, Word, lanes_mut};
 
 /// A place in memory for every lane: a region, and offsets with a shape.
 #[derive(Clone, Copy)]
 struct Rows<'a> {
     of: Owner<'a>,
     offsets: Affine<u64>,
+    /// The lanes for which it is one.
+    part: Part,
 }
 
 /// Whose region it is.
@@ -48,30 +50,6 @@ impl<'a> Owner<'a> {
     }
 }
 
-/// Runs `$body` with `$w` as the unsigned type of that many bytes.
-macro_rules! by_bytes {
-    ($bytes:expr, |$w:ident| $body:expr) => {
-        match $bytes {
-            1 => {
-                type $w = u8;
-                $body
-            }
-            2 => {
-                type $w = u16;
-                $body
-            }
-            4 => {
-                type $w = u32;
-                $body
-            }
-            _ => {
-                type $w = u64;
-                $body
-            }
-        }
-    };
-}
-
 impl<'a> Unit<'a> {
     /// A load of the running path.
     pub(super) fn load_step(&mut self, scope: &Scope, access: &Access) -> Result<(), LaneFault> {
@@ -79,10 +57,15 @@ impl<'a> Unit<'a> {
             Some((space, shape)) if is_local_row(space, &shape) => {
                 self.load_local_rows(scope, access, &shape)
             }
+            Some((space, shape))
+                if shape.is_uniform() && self.load_same(scope, access, (space, shape.base)) =>
+            {
+                true
+            }
             Some((space, shape)) => self.load_rows(scope, access, (space, &shape)),
-            None => self.load_gathered(scope, access),
+            None => false,
         };
-        if done { Ok(()) } else { self.singly(scope) }
+        if done || self.load_scattered(scope, access) { Ok(()) } else { self.singly(scope) }
     }
 
     /// A store of the running path.
@@ -94,7 +77,7 @@ impl<'a> Unit<'a> {
             Some((space, shape)) => self.store_rows(scope, access, (space, &shape)),
             None => false,
         };
-        if done { Ok(()) } else { self.singly(scope) }
+        if done || self.store_scattered(scope, access) { Ok(()) } else { self.singly(scope) }
     }
 
     /// The shape of an address, and the space it is in.
@@ -115,14 +98,55 @@ impl<'a> Unit<'a> {
         Some((access.space, shape))
     }
 
-    /// Where all lanes of the scope's warps would access, if all of them may.
+    /// A load of the same place by all lanes; false where lanes that do not take part keep their registers, or where each block has
+    /// a place of its own.
+    fn load_same(
+        &mut self,
+        scope: &Scope,
+        access: &Access,
+        (space, address): (Space, u64),
+    ) -> bool {
+        let (real, at) = job::resolve(space, address);
+        let ty = access.ty;
+        let bytes = u64::from(ty.bytes()) * access.slots.len() as u64;
+        let kept = || access.slots.iter().any(|(class, slot)| self.keeps(scope, *class, *slot));
+        if !at.is_multiple_of(bytes) || kept() {
+            return false;
+        }
+        let place = match real {
+            Space::Shared if self.blocks == 1 => within(self.job.shared_bytes.into(), at, bytes)
+                .map(|offset| (Owner::Shared, offset)),
+            Space::Parameter => {
+                let parameters = &self.job.parameters;
+                within(parameters.bytes(), at, bytes)
+                    .map(|offset| (Owner::Device(parameters), offset))
+            }
+            Space::Global | Space::Constant => {
+                let place = self.job.map.range(at, bytes, Kind::Load).ok();
+                place.map(|Place { region, offset }| (Owner::Device(region), offset))
+            }
+            _ => None,
+        };
+        let Some((of, offset)) = place else { return false };
+        for ((class, slot), i) in access.slots.iter().zip(0u64..) {
+            let (region, at) = (of.region(&self.shared), offset + i * u64::from(ty.bytes()));
+            let value = by_bytes!(ty.bytes(), |W| region.load::<W>(at).widen());
+            let value = if ty.is_signed() { sign_extend(value, ty.bits()) } else { value };
+            self.set_uniform(*class, *slot, value);
+        }
+        true
+    }
+
+    /// Where the lanes of the scope's box would access, if all of them may.
     fn rows(
         &self,
         (scope, access): (&Scope, &Access),
         (space, shape): (Space, &Affine<u64>),
         kind: Kind,
     ) -> Option<Rows<'a>> {
-        let (low, high) = range_within(shape, self.extent(), scope)?;
+        let extent = self.extent();
+        let part = if scope.whole { Part::whole(extent) } else { Part::of(&scope.mask, extent) };
+        let (low, high) = part.seen_from_here(shape).range(part.extent, false)?;
         let (real, first) = job::resolve(space, low as u64);
         let (end, last) = job::resolve(space, high as u64);
         let bytes = u64::from(access.ty.bytes()) * access.slots.len() as u64;
@@ -131,11 +155,18 @@ impl<'a> Unit<'a> {
             return None;
         }
         let span = last - first + bytes;
+        let mut step = shape.step;
         let (of, offset) = match real {
-            Space::Shared => (Owner::Shared, within(&self.shared, first, span)?),
+            Space::Shared => {
+                // each block's own lies behind that of the one before it
+                if self.blocks > 1 {
+                    step[2] = step[2].wrapping_add(self.shared_stride);
+                }
+                (Owner::Shared, within(self.job.shared_bytes.into(), first, span)?)
+            }
             Space::Parameter if kind == Kind::Load => {
                 let parameters = &self.job.parameters;
-                (Owner::Device(parameters), within(parameters, first, span)?)
+                (Owner::Device(parameters), within(parameters.bytes(), first, span)?)
             }
             Space::Parameter | Space::Local => return None,
             _ => {
@@ -144,7 +175,7 @@ impl<'a> Unit<'a> {
             }
         };
         let base = shape.base.wrapping_sub(low as u64).wrapping_add(offset);
-        Some(Rows { of, offsets: Affine { base, ..*shape } })
+        Some(Rows { of, offsets: Affine { base, step }, part })
     }
 
     fn load_rows(
@@ -154,33 +185,23 @@ impl<'a> Unit<'a> {
         address: (Space, &Affine<u64>),
     ) -> bool {
         let Some(rows) = self.rows((scope, access), address, Kind::Load) else { return false };
-        let ty = access.ty;
+        let (ty, isa) = (access.ty, self.isa);
         for ((class, slot), i) in access.slots.iter().zip(0u64..) {
             let offsets = rows.offsets.plus(&Affine::uniform(i * u64::from(ty.bytes())));
             let keep = self.keeps(scope, *class, *slot);
+            let region = rows.of.region(&self.shared);
             if offsets.is_uniform() && !keep {
-                let region = rows.of.region(&self.shared);
                 let value = by_bytes!(ty.bytes(), |W| region.load::<W>(offsets.base).widen());
                 let value = if ty.is_signed() { sign_extend(value, ty.bits()) } else { value };
                 self.set_uniform(*class, *slot, value);
                 continue;
             }
-            let region = rows.of.region(&self.shared);
-            let from = (region, &offsets, ty);
-            let isa = self.isa;
+            let (from, to) = ((region, &offsets, ty), (*slot, keep));
+            let reach = Reach { isa, scope, part: &rows.part };
             match class {
-                RegClass::B16 | RegClass::Predicate => {
-                    let to = (&mut self.file16, *slot, keep);
-                    load_into(to, scope, from, |d, m, a| isa.blend16(d, m, a));
-                }
-                RegClass::B32 => {
-                    let to = (&mut self.file32, *slot, keep);
-                    load_into(to, scope, from, |d, m, a| isa.blend32(d, m, a));
-                }
-                RegClass::B64 => {
-                    let to = (&mut self.file64, *slot, keep);
-                    load_into(to, scope, from, |d, m, a| isa.blend64(d, m, a));
-                }
+                RegClass::B16 | RegClass::Predicate => load_into(&mut self.file16, to, reach, from),
+                RegClass::B32 => load_into(&mut self.file32, to, reach, from),
+                RegClass::B64 => load_into(&mut self.file64, to, reach, from),
             }
         }
         true
@@ -192,78 +213,23 @@ impl<'a> Unit<'a> {
         access: &Access,
         address: (Space, &Affine<u64>),
     ) -> bool {
-        let (extent, bytes) = (self.extent(), access.ty.bytes());
+        let (isa, bytes) = (self.isa, access.ty.bytes());
         let Some(rows) = self.rows((scope, access), address, Kind::Store) else { return false };
         // Lanes that share a place must come in order, each with all its values.
         let total = i64::from(bytes) * access.slots.len() as i64;
-        if !disjoint(&rows.offsets, extent, total) {
+        if !disjoint(&rows.offsets, rows.part.extent, total) {
             return false;
         }
         for ((class, slot), i) in access.slots.iter().zip(0u64..) {
             let offsets = rows.offsets.plus(&Affine::uniform(i * u64::from(bytes)));
-            let to = (rows.of.region(&self.shared), &offsets, bytes);
+            let to = (rows.of.region(&self.shared), &offsets, access.ty);
+            let reach = Reach { isa, scope, part: &rows.part };
             match class {
                 RegClass::B16 | RegClass::Predicate => {
-                    store_from(&mut self.file16, *slot, scope, to);
+                    store_from(&mut self.file16, *slot, reach, to);
                 }
-                RegClass::B32 => store_from(&mut self.file32, *slot, scope, to),
-                RegClass::B64 => store_from(&mut self.file64, *slot, scope, to),
-            }
-        }
-        true
-    }
-
-    /// Loads of single values through pointers without a shape, where all lanes stay inside one allocation or window.
-    fn load_gathered(&mut self, scope: &Scope, access: &Access) -> bool {
-        let At::Pointer(Pointer { base, offset }) = access.address else { return false };
-        let [(class, slot)] = *access.slots else { return false };
-        let Some(first) = scope.mask.lowest() else { return true };
-        let bytes = u64::from(access.ty.bytes());
-        let start = self.file64.lane(base, first).wrapping_add(offset);
-        let (space, at) = job::resolve(access.space, start);
-        let (of, origin) = match space {
-            Space::Shared => (Owner::Shared, start - at),
-            Space::Global | Space::Constant => match self.job.map.range(at, bytes, Kind::Load) {
-                Ok(Place { region, offset }) => (Owner::Device(region), at - offset),
-                Err(_) => return false,
-            },
-            _ => return false,
-        };
-        let region = of.region(&self.shared);
-        let Some(last) = region.bytes().checked_sub(bytes) else { return false };
-        let shift = offset.wrapping_sub(origin);
-        let pointers = self.file64.view(base, 0);
-        let inside = scope.warps.clone().all(|warp| {
-            let bad = pointers.chunk(warp).iter().enumerate().fold(0u32, |bad, (lane, pointer)| {
-                let at = pointer.wrapping_add(shift);
-                bad | u32::from(at > last || at & (bytes - 1) != 0) << lane
-            });
-            bad & scope.mask.0[warp] == 0
-        });
-        if !inside {
-            return false;
-        }
-        let keep = self.keeps(scope, class, slot);
-        let isa = self.isa;
-        match class {
-            RegClass::B32 => {
-                let mut target = self.file32.take(slot, keep);
-                let from = (of.region(&self.shared), self.file64.view(base, 0), shift);
-                gather(&mut target.chunks, scope, from, access.ty);
-                finish(&mut self.file32, slot, target, scope, keep, |d, m, a| isa.blend32(d, m, a));
-            }
-            RegClass::B64 => {
-                let aside = keep || slot == base;
-                let mut target = self.file64.take(slot, aside);
-                let from = (of.region(&self.shared), self.file64.view(base, 0), shift);
-                gather(&mut target.chunks, scope, from, access.ty);
-                finish(&mut self.file64, slot, target, scope, keep, |d, m, a| isa.blend64(d, m, a));
-            }
-            RegClass::B16 | RegClass::Predicate => {
-                let mut target = self.file16.take(slot, keep);
-                let from = (of.region(&self.shared), self.file64.view(base, 0), shift);
-                gather(&mut target.chunks, scope, from, access.ty);
-                finish(&mut self.file16, slot, target, scope, keep, |d, m, a| isa.blend16(d, m, a));
+                RegClass::B32 => store_from(&mut self.file32, *slot, reach, to),
+                RegClass::B64 => store_from(&mut self.file64, *slot, reach, to),
             }
         }
         true
@@ -289,7 +255,7 @@ impl<'a> Unit<'a> {
             let mut target = self.file32.take(*slot, keep);
             let from = start + i * row + 4 * reach.start as u64;
             self.local.load_row(from, &mut lanes_mut(&mut target.chunks)[reach.clone()]);
-            finish(&mut self.file32, *slot, target, scope, keep, |d, m, a| isa.blend32(d, m, a));
+            finish(&mut self.file32, isa, scope, (*slot, keep), target);
         }
         true
     }
@@ -322,20 +288,6 @@ impl<'a> Unit<'a> {
     }
 }
 
-/// The least and greatest address of the lanes of the scope's warps.
-fn range_within(shape: &Affine<u64>, extent: Extent, scope: &Scope) -> Option<(i64, i64)> {
-    let [n0, _, n2] = extent.0;
-    if scope.whole || n2 > 1 {
-        return shape.range(extent, false);
-    }
-    let first = extent.of(scope.warps.start * WARP_LANES);
-    let last = extent.of((scope.warps.end * WARP_LANES).min(extent.lanes()).max(1) - 1);
-    let (start, width) =
-        if first[1] == last[1] { (first, last[0] - first[0] + 1) } else { ([0, first[1], 0], n0) };
-    let part = Affine { base: shape.at(start), ..*shape };
-    part.range(Extent([width, last[1] - first[1] + 1, 1]), false)
-}
-
 /// Whether an address is the same place of every lane's local memory.
 #[inline]
 fn is_local_row(space: Space, shape: &Affine<u64>) -> bool {
@@ -344,278 +296,7 @@ fn is_local_row(space: Space, shape: &Affine<u64>) -> bool {
         && job::resolve(space, shape.base).0 == Space::Local
 }
 
-/// Where a span begins, if the region holds it.
-fn within(region: &Region, first: u64, span: u64) -> Option<u64> {
-    (first.checked_add(span)? <= region.bytes()).then_some(first)
-}
-
-/// Puts back what was loaded.
-fn finish<T: Bits>(
-    file: &mut File<T>,
-    slot: SlotId,
-    target: Target<T>,
-    scope: &Scope,
-    keep: bool,
-    blend: impl FnOnce(&mut [Chunk<T>], &[u32], &[Chunk<T>]),
-) {
-    if keep {
-        file.put_masked(slot, target, scope.warps.clone(), &scope.mask, blend);
-    } else {
-        file.put(slot, target);
-    }
-}
-
-/// One register of all lanes in reach, from offsets with a shape.
-fn load_into<T: Bits + Word>(
-    (file, slot, keep): (&mut File<T>, SlotId, bool),
-    scope: &Scope,
-    (region, offsets, ty): (&Region, &Affine<u64>, Type),
-    blend: impl FnOnce(&mut [Chunk<T>], &[u32], &[Chunk<T>]),
-) {
-    let extent = file.extent();
-    let reach = scope.warps.start * WARP_LANES..(scope.warps.end * WARP_LANES).min(extent.lanes());
-    let mut target = file.take(slot, keep);
-    let d = lanes_mut(&mut target.chunks);
-    by_bytes!(ty.bytes(), |W| {
-        read_rows::<W, T>((region, offsets), extent, reach, d, |value| {
-            let value = value.widen();
-            T::cut(if ty.is_signed() { sign_extend(value, ty.bits()) } else { value })
-        });
-    });
-    finish(file, slot, target, scope, keep, blend);
-}
-
-/// One register of the mask's lanes, to offsets with a shape.
-fn store_from<T: Bits + Word>(
-    file: &mut File<T>,
-    slot: SlotId,
-    scope: &Scope,
-    (region, offsets, bytes): (&Region, &Affine<u64>, u32),
-) {
-    file.spell(slot);
-    let (view, extent) = (file.view(slot, 0), file.extent());
-    by_bytes!(bytes, |W| {
-        write_rows::<W, T>((region, offsets), extent, (&scope.mask, scope.whole), view, |value| {
-            value.zero_extended() as W
-        });
-    });
-}
-
-/// One register of the mask's lanes, each from its own place; all places were checked.
-fn gather<T: Bits>(
-    chunks: &mut [Chunk<T>],
-    scope: &Scope,
-    (region, pointers, shift): (&Region, View<'_, u64>, u64),
-    ty: Type,
-) {
-    by_bytes!(ty.bytes(), |W| for warp in scope.warps.clone() {
-        let (word, pointers) = (scope.mask.0[warp], pointers.chunk(warp));
-        let d = &mut chunks[warp].0;
-        for lane in (0..WARP_LANES).filter(|lane| word >> lane & 1 == 1) {
-            let value = region.load::<W>(pointers[lane].wrapping_add(shift)).widen();
-            d[lane] = T::cut(if ty.is_signed() { sign_extend(value, ty.bits()) } else { value });
-        }
-    });
-}
-
-/// Whether no two lanes touch the same byte, judged from the steps alone.
-fn disjoint(offsets: &Affine<u64>, extent: Extent, bytes: i64) -> bool {
-    let mut dimensions = [(0, 1); 3];
-    for ((dimension, step), n) in dimensions.iter_mut().zip(offsets.step).zip(extent.0) {
-        if n > 1 {
-            *dimension = (step.signed().saturating_abs(), i64::from(n));
-        }
-    }
-    dimensions.sort_unstable();
-    let mut reach = bytes;
-    for (step, n) in dimensions.into_iter().filter(|(_, n)| *n > 1) {
-        if step < reach {
-            return false;
-        }
-        reach = step.saturating_mul(n - 1).saturating_add(reach);
-    }
-    true
-}
-
-/// Runs of lanes whose offsets go up by the same step: which lanes, and the first one's offset.
-#[inline(always)]
-fn runs(
-    offsets: &Affine<u64>,
-    extent: Extent,
-    reach: Range<usize>,
-    mut each: impl FnMut(Range<usize>, u64),
-) {
-    let [n0, n1, n2] = extent.0;
-    let [step, row_step, plane_step] = offsets.step;
-    let rows_join = n1 == 1 || row_step == step.wrapping_mul(n0.into());
-    let planes_join = n2 == 1 || plane_step == step.wrapping_mul(u64::from(n0) * u64::from(n1));
-    if rows_join && planes_join {
-        let at = offsets.base.wrapping_add(step.wrapping_mul(reach.start as u64));
-        each(reach, at);
-        return;
-    }
-    // Row by row, without a division for each.
-    let mut lane = reach.start;
-    let [x, mut y, mut z] = extent.of(lane);
-    let mut at = offsets.at([x, y, z]);
-    let mut row = offsets.at([0, y, z]);
-    let mut end = lane - x as usize + n0 as usize;
-    while lane < reach.end {
-        each(lane..end.min(reach.end), at);
-        (lane, end, y) = (end, end + n0 as usize, y + 1);
-        row = row.wrapping_add(row_step);
-        if y == n1 {
-            (y, z) = (0, z + 1);
-            row = offsets.at([0, 0, z]);
-        }
-        at = row;
-    }
-}
-
-/// Reads one value for each lane in reach.
-#[inline(always)]
-fn read_rows<W: Word, T: Bits + Word>(
-    (region, offsets): (&Region, &Affine<u64>),
-    extent: Extent,
-    reach: Range<usize>,
-    d: &mut [T],
-    extend: impl Fn(W) -> T,
-) {
-    let step = offsets.step[0];
-    let bytes = size_of::<W>() as u64;
-    runs(offsets, extent, reach, |run, at| {
-        let d = &mut d[run];
-        if step == 0 {
-            fill(d, extend(region.load(at)));
-        } else if step == bytes && size_of::<W>() == size_of::<T>() {
-            load_row(region, at, d);
-        } else if step == bytes {
-            let mut piece = [W::default(); WARP_LANES];
-            for (d, i) in d.chunks_mut(WARP_LANES).zip(0..) {
-                let piece = &mut piece[..d.len()];
-                region.load_row(at + i * bytes * WARP_LANES as u64, piece);
-                d.iter_mut().zip(piece).for_each(|(d, value)| *d = extend(*value));
-            }
-        } else {
-            for (d, i) in d.iter_mut().zip(0u64..) {
-                *d = extend(region.load(at.wrapping_add(step.wrapping_mul(i))));
-            }
-        }
-    });
-}
-
-/// Rows as short as these are usual for blocks with two coordinates; their copies need no call.
-const SHORT_ROWS: [usize; 2] = [16, 32];
-
-#[inline(always)]
-fn fill<T: Copy>(d: &mut [T], value: T) {
-    if let Ok(d) = <&mut [T; SHORT_ROWS[0]]>::try_from(&mut *d) {
-        *d = [value; SHORT_ROWS[0]];
-    } else if let Ok(d) = <&mut [T; SHORT_ROWS[1]]>::try_from(&mut *d) {
-        *d = [value; SHORT_ROWS[1]];
-    } else {
-        d.fill(value);
-    }
-}
-
-#[inline(always)]
-fn load_row<T: Word>(region: &Region, at: u64, d: &mut [T]) {
-    if let Ok(d) = <&mut [T; SHORT_ROWS[0]]>::try_from(&mut *d) {
-        region.load_row(at, d);
-    } else if let Ok(d) = <&mut [T; SHORT_ROWS[1]]>::try_from(&mut *d) {
-        region.load_row(at, d);
-    } else {
-        region.load_row(at, d);
-    }
-}
-
-/// Writes one value for each lane of the mask.
-fn write_rows<W: Word, T: Bits + Word>(
-    (region, offsets): (&Region, &Affine<u64>),
-    extent: Extent,
-    (mask, whole): (&Mask, bool),
-    view: View<'_, T>,
-    cut: impl Fn(T) -> W,
-) {
-    let step = offsets.step[0];
-    let bytes = size_of::<W>() as u64;
-    if let Some(chunks) = view.chunks_of_each()
-        && whole
-        && step == bytes
-        && size_of::<W>() == size_of::<T>()
-    {
-        let values = lanes(chunks);
-        runs(offsets, extent, 0..extent.lanes(), |run, at| region.store_row(at, &values[run]));
-        return;
-    }
-    for warp in mask.warps() {
-        let word = mask.0[warp];
-        let start = warp * WARP_LANES;
-        let values = view.chunk(warp);
-        let in_reach = start..(start + WARP_LANES).min(extent.lanes());
-        let full = word.count_ones() as usize == in_reach.len();
-        runs(offsets, extent, in_reach, |run, at| {
-            let own = &values[run.start - start..run.end - start];
-            if full && step == bytes && size_of::<W>() == size_of::<T>() {
-                region.store_row(at, own);
-                return;
-            }
-            for ((value, lane), i) in own.iter().zip(run.start - start..).zip(0u64..) {
-                if word >> lane & 1 == 1 {
-                    region.store(at.wrapping_add(step.wrapping_mul(i)), cut(*value));
-                }
-            }
-        });
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lanes_that_share_no_byte_are_told_from_those_that_do() {
-        let offsets = |step: [i64; 3]| Affine { base: 0, step: step.map(|step| step as u64) };
-        let extent = Extent([16, 4, 1]);
-        assert!(disjoint(&offsets([4, 64, 0]), extent, 4));
-        assert!(disjoint(&offsets([64, 1024, 7]), extent, 16));
-        assert!(disjoint(&offsets([-4, 64, 0]), extent, 4));
-        assert!(!disjoint(&offsets([4, 0, 0]), extent, 4));
-        assert!(!disjoint(&offsets([4, 60, 0]), extent, 4));
-        assert!(!disjoint(&offsets([4, 64, 0]), extent, 8));
-    }
-
-    #[test]
-    fn runs_cover_every_lane_once_and_start_at_its_offset() {
-        for extent in [Extent([16, 4, 2]), Extent([5, 3, 1]), Extent([64, 1, 1])] {
-            for step in [[4u64, 64, 256], [4, 20, 60], [0, 8, 0]] {
-                let offsets = Affine { base: 12, step };
-                let mut seen = Vec::new();
-                let reach = 3..extent.lanes();
-                runs(&offsets, extent, reach.clone(), |run, at| {
-                    for (lane, i) in run.zip(0..) {
-                        seen.push(lane);
-                        assert_eq!(at + step[0] * i, offsets.at(extent.of(lane)), "{extent:?}");
-                    }
-                });
-                assert_eq!(seen, reach.collect::<Vec<_>>());
-            }
-        }
-    }
-
-    #[test]
-    fn rows_are_read_as_their_lanes_would_be() {
-        let region = Region::zeroed(4096).expect("memory");
-        (0..4096).for_each(|i| region.store(i, (i * 7 % 251) as u8));
-        let extent = Extent([16, 4, 1]);
-        for step in [[2u64, 32, 0], [0, 2, 0], [6, 200, 0], [2, 100, 0]] {
-            let offsets = Affine { base: 10, step };
-            let mut d = [0u32; 64];
-            read_rows::<u16, u32>((&region, &offsets), extent, 0..64, &mut d, u32::from);
-            for (lane, value) in d.iter().enumerate() {
-                let at = offsets.at(extent.of(lane));
-                assert_eq!(*value, u32::from(region.load::<u16>(at)), "{step:?} lane {lane}");
-            }
-        }
-    }
+/// Where a span begins, if it ends within so many bytes.
+fn within(bytes: u64, first: u64, span: u64) -> Option<u64> {
+    (first.checked_add(span)? <= bytes).then_some(first)
 }

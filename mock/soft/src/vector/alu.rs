@@ -1,16 +1,18 @@
 //! Steps that touch registers alone: on shapes where they suffice, by kernels where they do not.
 
-use mock_ptx::ir::{Axis, RegClass, SpecialRegister};
+use mock_ptx::ir::{Axis, Comparison, RegClass, SpecialRegister};
 
 use super::code::{Combine, Compare, Logic, Step, Truth};
 use super::file::{File, SlotId};
+use super::interval::lanes_where;
 use super::mask::Mask;
 use super::rules;
 use super::run::Scope;
 use super::shape::{Affine, Bits, Extent};
 use super::unit::{LaneFault, Unit};
 use crate::eval::lanes::Lanes;
-use crate::kernels::{Binary64, Chunk, Narrow, View, Wide, Widen};
+use crate::kernels::{Binary64, Chunk, Narrow, Numbers, View, Wide, Widen};
+use crate::limits::WARP_LANES;
 use crate::raw::Isa;
 
 /// Writes the lanes whose bit is set.
@@ -55,15 +57,15 @@ fn within<T: Bits, const N: usize>(
         let shapes = sources.map(|s| file.shape(s));
         if shapes.iter().all(Option::is_some) {
             let shapes = shapes.map(|shape| shape.unwrap_or_else(|| Affine::uniform(T::default())));
+            if let Some(shape) = rule(shapes, file.extent()) {
+                file.set_shape(d, shape);
+                return;
+            }
             if shapes.iter().all(Affine::is_uniform) {
                 sources.iter().for_each(|s| file.spell(*s));
                 let mut target = file.take(d, aside);
                 kernel(&mut target.chunks[..1], sources.map(|s| file.view(s, 0)));
                 file.put_uniform(d, target);
-                return;
-            }
-            if let Some(shape) = rule(shapes, file.extent()) {
-                file.set_shape(d, shape);
                 return;
             }
         }
@@ -90,15 +92,15 @@ fn across<S: Bits, T: Bits, const N: usize>(
         let shapes = sources.map(|s| from.shape(s));
         if shapes.iter().all(Option::is_some) {
             let shapes = shapes.map(|shape| shape.unwrap_or_else(|| Affine::uniform(S::default())));
+            if let Some(shape) = rule(shapes, from.extent()) {
+                to.set_shape(d, shape);
+                return;
+            }
             if shapes.iter().all(Affine::is_uniform) {
                 sources.iter().for_each(|s| from.spell(*s));
                 let mut target = to.take(d, false);
                 kernel(&mut target.chunks[..1], sources.map(|s| from.view(s, 0)));
                 to.put_uniform(d, target);
-                return;
-            }
-            if let Some(shape) = rule(shapes, from.extent()) {
-                to.set_shape(d, shape);
                 return;
             }
         }
@@ -338,14 +340,14 @@ impl Unit<'_> {
         let extent = self.extent();
         let known = match class {
             RegClass::B32 => both(self.file32.shape(a), self.file32.shape(b))
-                .and_then(|(a, b)| rules::compare(comparison, numbers, &a, &b, extent)),
+                .and_then(|(a, b)| known(comparison, numbers, &a, &b, extent)),
             RegClass::B64 => both(self.file64.shape(a), self.file64.shape(b))
-                .and_then(|(a, b)| rules::compare(comparison, numbers, &a, &b, extent)),
+                .and_then(|(a, b)| known(comparison, numbers, &a, &b, extent)),
             RegClass::B16 | RegClass::Predicate => None,
         };
         let mut answers = Mask::EMPTY;
-        if let Some(answer) = known {
-            answers = if answer { scope.mask } else { Mask::EMPTY };
+        if let Some(known) = known {
+            answers = known.and(&scope.mask);
         } else {
             let (warps, first) = (scope.warps.clone(), scope.warps.start);
             let words = &mut answers.0[warps];
@@ -366,7 +368,7 @@ impl Unit<'_> {
                     let file = &mut self.file16;
                     [a, b].into_iter().for_each(|s| file.spell(s));
                     let (a, b) = (file.view(a, first), file.view(b, first));
-                    let signed = numbers == crate::kernels::Numbers::Signed;
+                    let signed = numbers == Numbers::Signed;
                     isa.compare16(comparison, signed, words, a, b);
                 }
             }
@@ -443,7 +445,7 @@ impl Unit<'_> {
     /// A special register as a shape, where it has one.
     fn special_shape(&self, register: SpecialRegister) -> Option<Affine<u64>> {
         use SpecialRegister as R;
-        let joined = self.extent().0[2] > 1 && self.extent().lanes() > self.threads;
+        let joined = self.blocks > 1;
         let along = |axis: usize| {
             let mut step = [0; 3];
             step[axis] = 1;
@@ -456,8 +458,10 @@ impl Unit<'_> {
             R::Ctaid(Axis::X) | R::ClusterId(Axis::X) if joined => {
                 Some(Affine { base: self.first[0].into(), step: [0, 0, 1] })
             }
-            R::Tid(Axis::Z)
-            | R::LaneId
+            // blocks that lie side by side are flat
+            R::Tid(Axis::Z) => Some(Affine::uniform(0)),
+            R::LaneId if self.extent().0[0] == WARP_LANES as u32 => along(0),
+            R::LaneId
             | R::WarpId
             | R::LanemaskEq
             | R::LanemaskGe
@@ -477,6 +481,21 @@ impl Unit<'_> {
         for lane in scope.mask.lanes() {
             self.file64.set_lane(d, lane, value);
         }
+    }
+}
+
+/// The lanes for which a comparison of shapes holds, where they tell.
+fn known<T: Bits>(
+    comparison: Comparison,
+    numbers: Numbers,
+    a: &Affine<T>,
+    b: &Affine<T>,
+    extent: Extent,
+) -> Option<Mask> {
+    match rules::compare(comparison, numbers, a, b, extent) {
+        Some(true) => Some(Mask::EVERY),
+        Some(false) => Some(Mask::EMPTY),
+        None => lanes_where(comparison, numbers, a, b, extent),
     }
 }
 

@@ -1,7 +1,7 @@
 //! A kernel in the vector engine's own form: one step for each instruction of the IR, operands as slots.
 
 use mock_ptx::ir::{
-    AtomicOp, BooleanOp, Comparison, Guard, Intrinsic, Kernel, Op, RegClass, Space,
+    AtomicOp, BlockId, BooleanOp, Comparison, Guard, Intrinsic, Kernel, Op, RegClass, Space,
     SpecialRegister, Type,
 };
 
@@ -37,6 +37,19 @@ pub struct Code {
 pub struct Line {
     /// In order.
     pub steps: Vec<Guarded>,
+    /// Whether its end is a branch around a short line.
+    pub detour: Option<Detour>,
+}
+
+/// A line that some lanes of a branch run before they meet the others again: `if` without `else`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Detour {
+    /// Which lanes take it.
+    pub condition: Guard,
+    /// The line.
+    pub body: BlockId,
+    /// Where it leads, and the others go at once.
+    pub meets: BlockId,
 }
 
 /// A step and its condition.
@@ -280,12 +293,13 @@ pub enum At {
     Frame(u64),
 }
 
-/// Whether what an operation leaves depends on which block comes first.
+/// Whether what an operation leaves depends on which block comes first; `unread` says that nobody reads its result.
 #[must_use]
-pub fn is_ordered(op: &Op) -> bool {
+pub fn is_ordered(op: &Op, unread: bool) -> bool {
     match op {
         Op::Atomic { op, ty, dst, space, .. } => {
-            *space != Space::Shared && (dst.is_some() || !atomic::commutes(*op, *ty))
+            let asks = dst.is_some() && !unread;
+            *space != Space::Shared && (asks || !atomic::commutes(*op, *ty))
         }
         Op::Intrinsic(intrinsic) => {
             matches!(**intrinsic, Intrinsic::Allocate { .. } | Intrinsic::Free { .. })
@@ -294,16 +308,15 @@ pub fn is_ordered(op: &Op) -> bool {
     }
 }
 
-/// Whether lanes of several blocks may run side by side in one unit: nothing that belongs to one block is used, and the order of
-/// atomics cannot be seen. (Shared memory is the launch's to check.)
+/// Whether lanes of several blocks may run side by side in one unit: of what belongs to one block, only its shared memory and its
+/// barriers are used, which a unit keeps for each. (Whether order can be seen is asked of the steps.)
 #[must_use]
 pub fn is_joinable(kernel: &Kernel) -> bool {
     let of_block = |op: &Op| match op {
-        Op::Barrier { .. } | Op::Mbarrier { .. } | Op::AsyncCopy(_) | Op::Intrinsic(_) => true,
+        Op::Mbarrier { .. } | Op::Intrinsic(_) => true,
         Op::Shuffle { members: None, .. } | Op::Vote { members: None, .. } => true,
         Op::ReadSpecial { register: SpecialRegister::Environment(_), .. } => true,
-        Op::Atomic { space: Space::Shared, .. } => true,
-        op => is_ordered(op),
+        _ => false,
     };
     let mut instructions = kernel.blocks.iter().flat_map(|block| &block.instructions);
     kernel.functions.is_empty() && !instructions.any(|instruction| of_block(&instruction.op))

@@ -52,6 +52,9 @@ impl<T: Bits> File<T> {
 
     /// Begins a new set of lanes; registers hold anything, as the IR allows.
     pub fn restart(&mut self, extent: Extent, registers: usize) {
+        if extent == self.extent {
+            return;
+        }
         self.extent = extent;
         self.warps = extent.lanes().div_ceil(WARP_LANES);
         for slot in self.slots.iter_mut().take(registers) {

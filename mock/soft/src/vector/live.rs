@@ -3,9 +3,9 @@
 //! A lane that waits keeps its registers. Where a register is wanted by no waiting lane, the running ones may overwrite all of it:
 //! that is what lets shapes live on under divergence.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use mock_ptx::ir::{Kernel, Reg, RegClass, RegisterCounts, Role};
+use mock_ptx::ir::{BlockId, Kernel, Op, Reg, RegClass, RegisterCounts, Role};
 
 /// A set of registers of all classes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -87,6 +87,13 @@ impl Numbering {
     }
 }
 
+/// One side of an instruction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Before,
+    Behind,
+}
+
 /// Liveness of a kernel.
 #[derive(Debug)]
 pub struct Live {
@@ -107,14 +114,14 @@ impl Live {
         while changed {
             changed = false;
             for block in (0..kernel.blocks.len()).rev() {
-                let start = live.walk(kernel, block, |_, _| {});
+                let start = live.walk(kernel, block, |_, _, _| {});
                 changed |= live.at_start[block].join(&start);
             }
         }
         let mut inside = BTreeMap::new();
         for block in 0..kernel.blocks.len() {
-            live.walk(kernel, block, |place, registers| {
-                if waits(block as u32, place) {
+            live.walk(kernel, block, |place, side, registers| {
+                if side == Side::Before && waits(block as u32, place) {
                     inside.insert((block as u32, place as u32), registers.clone());
                 }
             });
@@ -123,12 +130,12 @@ impl Live {
         live
     }
 
-    /// What is live at a block's start; `visit` sees what is live before each of its instructions.
+    /// What is live at a block's start; `visit` sees what is live on both sides of each of its instructions.
     fn walk(
         &self,
         kernel: &Kernel,
         block: usize,
-        mut visit: impl FnMut(usize, &Registers),
+        mut visit: impl FnMut(usize, Side, &Registers),
     ) -> Registers {
         let code = &kernel.blocks[block];
         let mut live = Registers::empty(self.numbering.count());
@@ -141,6 +148,7 @@ impl Live {
             .clone()
             .for_each_register(&mut |reg: &mut Reg, _| live.add(self.numbering.reg(*reg)));
         for (place, instruction) in code.instructions.iter().enumerate().rev() {
+            visit(place, Side::Behind, &live);
             let mut instruction = instruction.clone();
             let guarded = instruction.guard.is_some();
             let (mut read, mut written) = (Vec::new(), Vec::new());
@@ -151,7 +159,7 @@ impl Live {
             });
             written.into_iter().for_each(|reg| live.remove(reg));
             read.into_iter().for_each(|reg| live.add(reg));
-            visit(place, &live);
+            visit(place, Side::Before, &live);
         }
         live
     }
@@ -160,6 +168,39 @@ impl Live {
     #[must_use]
     pub const fn numbering(&self) -> Numbering {
         self.numbering
+    }
+
+    /// What is live at a block's start.
+    #[inline]
+    #[must_use]
+    pub fn at_start(&self, block: BlockId) -> &Registers {
+        &self.at_start[block.index()]
+    }
+
+    /// The instructions of which no result is read by anybody, of those that `asked` names.
+    #[must_use]
+    pub fn unread(kernel: &Kernel, asked: impl Fn(&Op) -> bool) -> BTreeSet<(usize, usize)> {
+        let mut unread = BTreeSet::new();
+        let any = kernel.blocks.iter().flat_map(|block| &block.instructions);
+        if !any.map(|instruction| &instruction.op).any(&asked) {
+            return unread;
+        }
+        let live = Self::of(kernel, |_, _| false);
+        for (block, code) in kernel.blocks.iter().enumerate() {
+            live.walk(kernel, block, |place, side, registers| {
+                let instruction = &code.instructions[place];
+                if side == Side::Behind && asked(&instruction.op) {
+                    let mut read = false;
+                    instruction.clone().for_each_register(&mut |reg: &mut Reg, role| {
+                        read |= role == Role::Write && registers.has(live.numbering.reg(*reg));
+                    });
+                    if !read {
+                        unread.insert((block, place));
+                    }
+                }
+            });
+        }
+        unread
     }
 
     /// Adds what a lane that waits before `place` of `block` still wants.
@@ -178,7 +219,7 @@ impl Live {
 mod tests {
     use super::*;
     use mock_ptx::ir::{
-        Block, BlockId, Guard, Instruction, LaunchBounds, Op, Operand, SharedLayout, Terminator,
+        Block, Guard, Instruction, LaunchBounds, Operand, SharedLayout, Terminator,
     };
 
     fn set(dst: u32, src: Option<u32>) -> Instruction {

@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 use mock_ptx::ir::{
     Address, AtomicOp, Base, BooleanOp, Comparison, Conversion, FloatBinary, FloatMode,
     FloatTernary, FloatUnary, Guard, Instruction, IntegerBinary, IntegerTernary, IntegerUnary,
-    Kernel, Op, Operand, Reg, RegClass, Rounding, Space, Type,
+    Kernel, Op, Operand, Reg, RegClass, Rounding, Space, Terminator, Type,
 };
 
 use super::code::{
-    Access, At, Atomic, Code, Compare, Guarded, Line, Logic, Pointer, Step, Truth, is_joinable,
-    is_ordered,
+    Access, At, Atomic, Code, Compare, Detour, Guarded, Line, Logic, Pointer, Step, Truth,
+    is_joinable, is_ordered,
 };
 use super::file::SlotId;
 use super::live::Live;
@@ -26,14 +26,23 @@ use crate::memory::window;
 #[must_use]
 pub fn lower(kernel: &Kernel, symbols: &[u64]) -> Code {
     let mut lowerer = Lowerer { kernel, symbols, pools: [(); 3].map(|()| Pool::default()) };
+    let unread = Live::unread(kernel, |op| matches!(op, Op::Atomic { .. }));
     let mut blocks = Vec::with_capacity(kernel.blocks.len());
-    for block in &kernel.blocks {
-        let steps = block.instructions.iter().map(|instruction| Guarded {
-            guard: instruction.guard,
-            step: lowerer.step(instruction),
-            ordered: is_ordered(&instruction.op),
+    for (number, block) in kernel.blocks.iter().enumerate() {
+        let steps = block.instructions.iter().enumerate().map(|(place, instruction)| {
+            let unread = unread.contains(&(number, place));
+            let mut step = lowerer.step(instruction);
+            if let Step::Atomic(atomic) = &mut step
+                && unread
+            {
+                atomic.dst = None;
+            }
+            Guarded { guard: instruction.guard, step, ordered: is_ordered(&instruction.op, unread) }
         });
-        blocks.push(Line { steps: steps.collect() });
+        blocks.push(Line { steps: steps.collect(), detour: None });
+    }
+    for number in 0..blocks.len() {
+        blocks[number].detour = detour(kernel, &blocks, number);
     }
     let waits = |block: u32, place: usize| {
         let Some(line) = blocks.get(block as usize) else { return false };
@@ -44,9 +53,10 @@ pub fn lower(kernel: &Kernel, symbols: &[u64]) -> Code {
     };
     let live = Live::of(kernel, waits);
     let [pool16, pool32, pool64] = lowerer.pools;
+    let ordered = blocks.iter().flat_map(|line| &line.steps).any(|guarded| guarded.ordered);
     Code {
         live,
-        ordered: blocks.iter().flat_map(|line| &line.steps).any(|guarded| guarded.ordered),
+        ordered,
         joinable: is_joinable(kernel),
         constants16: pool16.values.iter().map(|value| *value as u16).collect(),
         constants32: pool32.values.iter().map(|value| *value as u32).collect(),
@@ -54,6 +64,37 @@ pub fn lower(kernel: &Kernel, symbols: &[u64]) -> Code {
         blocks,
     }
 }
+
+/// The detour at the end of a block, where there is one.
+fn detour(kernel: &Kernel, blocks: &[Line], number: usize) -> Option<Detour> {
+    let Terminator::Branch { condition, taken, otherwise, .. } = kernel.blocks[number].terminator
+    else {
+        return None;
+    };
+    let other_way = Guard { negated: !condition.negated, ..condition };
+    [(condition, taken, otherwise), (other_way, otherwise, taken)]
+        .into_iter()
+        .map(|(condition, body, meets)| Detour { condition, body, meets })
+        .find(|Detour { body, meets, .. }| {
+            let forward = number < body.index() && body < meets;
+            let leads_there = kernel.block(*body).is_some_and(
+                |block| matches!(block.terminator, Terminator::Jump(to) if to == *meets),
+            );
+            forward && leads_there && blocks.get(body.index()).is_some_and(is_short)
+        })
+}
+
+/// Whether nobody waits in a line, and it is done soon.
+fn is_short(line: &Line) -> bool {
+    let alone = |guarded: &Guarded| {
+        let meets = matches!(guarded.step, Step::Together | Step::Barrier | Step::Library);
+        !meets && !guarded.ordered
+    };
+    line.steps.len() <= DETOUR_STEPS_MAX && line.steps.iter().all(alone)
+}
+
+/// Longer lines get a path of their own, whose lanes join and leave as they come.
+const DETOUR_STEPS_MAX: usize = 64;
 
 /// Immediates of one width, each once.
 #[derive(Debug, Default)]
@@ -643,7 +684,7 @@ impl Lowerer<'_> {
         let fits = |operand: Operand| operand.register().is_none_or(|reg| reg.class() == class);
         let all = fits(value) && compare.is_none_or(fits) && dst.is_none_or(|d| d.class() == class);
         let address = self.at(address);
-        if ty.bits() < 32 || !all || matches!(address, At::Pointer32(_) | At::Frame(_)) {
+        if ty.bits() < 32 || !all {
             return None;
         }
         let value = self.source(class, value);

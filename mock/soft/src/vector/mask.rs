@@ -13,6 +13,9 @@ impl Mask {
     /// No lane.
     pub const EMPTY: Self = Self([0; WARPS_MAX]);
 
+    /// All lanes that there could be.
+    pub const EVERY: Self = Self([u32::MAX; WARPS_MAX]);
+
     /// The first `lanes` lanes.
     #[must_use]
     pub fn first(lanes: usize) -> Self {
@@ -61,6 +64,13 @@ impl Mask {
     #[must_use]
     pub const fn has(&self, lane: usize) -> bool {
         self.0[lane / WARP_LANES] >> (lane % WARP_LANES) & 1 == 1
+    }
+
+    /// The highest lane.
+    #[must_use]
+    pub fn highest(&self) -> Option<usize> {
+        let warp = self.0.iter().rposition(|word| *word != 0)?;
+        Some(warp * WARP_LANES + WARP_LANES - 1 - self.0[warp].leading_zeros() as usize)
     }
 
     /// Adds a lane.
@@ -118,7 +128,7 @@ mod tests {
         some.add(33);
         some.add(69);
         assert_eq!(mask.without(&some).count(), 68);
-        assert_eq!(some.lowest(), Some(33));
+        assert_eq!((some.lowest(), some.highest()), (Some(33), Some(69)));
         assert_eq!(some.warps(), 1..3);
         assert!(some.has(69) && !some.has(68));
         assert!(some.and(&Mask::first(33)).is_empty());

@@ -11,7 +11,7 @@ use crate::eval::{matrix, warp};
 use crate::fault::Cause;
 use crate::launch::barrier::{self, Barrier};
 use crate::launch::job::Halt;
-use crate::limits::WARP_LANES;
+use crate::limits::{BARRIERS, WARP_LANES};
 
 /// For whom an operation of a warp waits.
 enum Members {
@@ -35,6 +35,28 @@ fn members(op: &Op) -> Members {
         Op::ActiveMask { .. } => Members::Present,
         _ => Members::All,
     }
+}
+
+/// How far each lane in range reaches, where that is the same for all of them and the others keep their own.
+fn shift_of(sources: &[usize; WARP_LANES], in_range: u32) -> Option<isize> {
+    let reach = |lane: usize| sources[lane] as isize - lane as isize;
+    let is_in = |lane: &usize| in_range >> lane & 1 == 1;
+    let shift = reach((0..WARP_LANES).find(is_in)?);
+    (0..WARP_LANES).all(|lane| reach(lane) == if is_in(&lane) { shift } else { 0 }).then_some(shift)
+}
+
+/// Each lane in range takes the value of the lane that is `shift` further, the others keep theirs.
+fn shifted(from: &[u32; WARP_LANES], shift: isize, in_range: u32) -> [u32; WARP_LANES] {
+    let mut room = [0; 3 * WARP_LANES];
+    room[WARP_LANES..2 * WARP_LANES].copy_from_slice(from);
+    let start = (WARP_LANES as isize + shift) as usize;
+    let mut there = [0; WARP_LANES];
+    there.copy_from_slice(&room[start..start + WARP_LANES]);
+    let mut to = [0; WARP_LANES];
+    for lane in 0..WARP_LANES {
+        to[lane] = if in_range >> lane & 1 == 1 { there[lane] } else { from[lane] };
+    }
+    to
 }
 
 impl Unit<'_> {
@@ -84,10 +106,13 @@ impl Unit<'_> {
         self.file32.spell(a);
         let mut target = self.file32.take(d, a == d);
         let view = self.file32.view(a, 0);
+        let shift = shift_of(&sources, in_range_lanes);
         for warp in scope.warps.clone() {
             let from = view.chunk(warp);
-            let to = &mut target.chunks[warp].0;
-            to.iter_mut().zip(&sources).for_each(|(to, source)| *to = from[source & 31]);
+            target.chunks[warp].0 = match shift {
+                Some(shift) => shifted(from, shift, in_range_lanes),
+                None => sources.map(|source| from[source % WARP_LANES]),
+            };
         }
         self.file32.put(d, target);
         if let Some(predicate) = in_range {
@@ -182,12 +207,13 @@ impl Unit<'_> {
         let mut stays = self.path.with(waiting);
         stays.state = State::Members;
         self.others.push(stays);
+        self.wanted_is_stale = true;
         // Lanes whose guard was false go on with those that are done.
         self.path.mask = self.path.mask.without(&waiting);
         self.path.place += 1;
         if !self.path.mask.is_empty() {
             let goes = self.path.clone();
-            self.others.push(goes);
+            self.put_aside(goes);
             self.path.mask = Mask::EMPTY;
         }
         Ok(false)
@@ -239,16 +265,15 @@ impl Unit<'_> {
             let number = self.read32(lane, *id);
             let count = threads.map(|threads| self.read32(lane, threads));
             barrier::check(number, count).map_err(|cause| self.fault((lane, cause)))?;
-            let same: Vec<usize> =
-                left.lanes().filter(|lane| self.read32(*lane, *id) == number).collect();
-            let mut group = Mask::EMPTY;
-            same.into_iter().for_each(|lane| group.add(lane));
+            let block = lane / self.threads;
+            let group = self.naming(*id, number, &left.and(&self.lanes_of(block)));
             let holding = predicate.map_or(0, |guard| self.holding(guard, &group).count());
-            self.barriers[number as usize].arrive(group.count(), count, holding);
+            self.barriers[block][number as usize].arrive(group.count(), count, holding);
             if *kind != BarrierKind::Arrive {
                 let mut stays = self.path.with(group);
                 stays.state = State::Barrier(number);
                 self.others.push(stays);
+                self.wanted_is_stale = true;
                 waiting = waiting.or(&group);
             }
             left = left.without(&group);
@@ -260,10 +285,22 @@ impl Unit<'_> {
         self.path.place += 1;
         if !self.path.mask.is_empty() {
             let goes = self.path.clone();
-            self.others.push(goes);
+            self.put_aside(goes);
             self.path.mask = Mask::EMPTY;
         }
         Ok(false)
+    }
+
+    /// The lanes of a mask for which a 32-bit operand is `number`.
+    fn naming(&self, operand: Operand, number: u32, mask: &Mask) -> Mask {
+        if let Operand::Immediate(_) = operand {
+            return *mask;
+        }
+        let mut naming = Mask::EMPTY;
+        mask.lanes()
+            .filter(|lane| self.read32(*lane, operand) == number)
+            .for_each(|lane| naming.add(lane));
+        naming
     }
 
     /// The common case: everyone alive is here, at a barrier that waits for all of them.
@@ -276,15 +313,19 @@ impl Unit<'_> {
     ) -> bool {
         let Operand::Immediate(number) = id else { return false };
         let all = scope.mask == self.alive && threads.is_none() && kind != BarrierKind::Arrive;
-        let fresh = self.barriers.get(number as usize) == Some(&Barrier::default());
-        if !all || !fresh {
+        let is_fresh =
+            |block: &[Barrier; BARRIERS]| block.get(number as usize) == Some(&Barrier::default());
+        if !all || !self.barriers.iter().all(is_fresh) {
             return false;
         }
         if let BarrierKind::Reduce(reduction) = kind {
-            let mut barrier = Barrier::default();
-            let holding = predicate.map_or(0, |guard| self.holding(guard, &scope.mask).count());
-            barrier.arrive(scope.mask.count(), None, holding);
-            self.answer(scope.mask, barrier.answer(reduction));
+            for block in 0..self.blocks {
+                let lanes = scope.mask.and(&self.lanes_of(block));
+                let mut barrier = Barrier::default();
+                let holding = predicate.map_or(0, |guard| self.holding(guard, &lanes).count());
+                barrier.arrive(lanes.count(), None, holding);
+                self.answer(lanes, barrier.answer(reduction));
+            }
         }
         true
     }
@@ -299,10 +340,16 @@ impl Unit<'_> {
 
     /// Lets go on who waits for nobody any more.
     pub(super) fn release(&mut self) -> Result<(), Halt> {
-        for id in 0..self.barriers.len() {
-            if self.barriers[id].is_complete(self.alive.count()) {
-                let barrier = std::mem::take(&mut self.barriers[id]);
-                self.pass(id as u32, barrier);
+        for block in 0..self.blocks {
+            for id in 0..BARRIERS {
+                if self.barriers[block][id] == Barrier::default() {
+                    continue;
+                }
+                let alive = self.alive.and(&self.lanes_of(block)).count();
+                if self.barriers[block][id].is_complete(alive) {
+                    let barrier = std::mem::take(&mut self.barriers[block][id]);
+                    self.pass(block, id as u32, barrier);
+                }
             }
         }
         self.join_waiting();
@@ -314,11 +361,13 @@ impl Unit<'_> {
         Ok(())
     }
 
-    /// All that wait at a barrier go on behind it.
-    fn pass(&mut self, id: u32, barrier: Barrier) {
+    /// All that wait at a barrier of one of the unit's blocks go on behind it.
+    fn pass(&mut self, of_block: usize, id: u32, barrier: Barrier) {
         for i in 0..self.others.len() {
             let Path { block, place, mask, state, .. } = self.others[i];
-            if state != State::Barrier(id) {
+            // who waits at a barrier waits with lanes of the same block alone
+            let there = mask.lowest().is_some_and(|lane| lane / self.threads == of_block);
+            if state != State::Barrier(id) || !there {
                 continue;
             }
             let instruction = self.instruction(block, place);
@@ -379,9 +428,10 @@ impl Unit<'_> {
 
     /// Nobody can run, and somebody waits.
     pub(super) fn deadlock(&self) -> Halt {
-        let waiting: u32 = self.others.iter().map(|other| other.mask.count()).sum();
         let first = self.others.iter().min_by_key(|other| other.mask.lowest());
         let Some(first) = first else { return Halt::Stopped };
+        let block = self.lanes_of(first.mask.lowest().unwrap_or(0) / self.threads);
+        let waiting: u32 = self.others.iter().map(|other| other.mask.and(&block).count()).sum();
         let at = match first.state {
             State::Barrier(_) => "a barrier",
             _ => "a warp operation",
@@ -389,5 +439,34 @@ impl Unit<'_> {
         let line = self.instruction(first.block, first.place).map_or(0, |i| i.line);
         let cause = Cause::Deadlock { waiting: waiting as usize, at };
         self.fault_in_line(first.mask.lowest().unwrap_or(0), line, cause)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mock_ptx::ir::ShuffleKind;
+
+    #[test]
+    fn a_shift_is_what_its_sources_say() {
+        let from: [u32; WARP_LANES] = std::array::from_fn(|lane| 100 + lane as u32);
+        let mut shifts = 0;
+        for (kind, clamp) in
+            [(ShuffleKind::Up, 0), (ShuffleKind::Down, 31), (ShuffleKind::Index, 31)]
+        {
+            for distance in [0, 1, 5, 16, 31] {
+                let lanes: [_; WARP_LANES] =
+                    std::array::from_fn(|lane| warp::shuffle_source(kind, lane, distance, clamp));
+                let sources = lanes.map(|(source, _)| source);
+                let in_range = lanes
+                    .iter()
+                    .zip(0..)
+                    .fold(0, |bits, ((_, ok), lane)| bits | u32::from(*ok) << lane);
+                let Some(shift) = shift_of(&sources, in_range) else { continue };
+                shifts += 1;
+                assert_eq!(shifted(&from, shift, in_range), sources.map(|source| from[source]));
+            }
+        }
+        assert_eq!(shifts, 10, "up and down are shifts, one lane's value for all is none");
     }
 }

@@ -4,10 +4,10 @@ use std::ops::Range;
 
 use mock_ptx::ir::{BlockId, Guard, RegClass, Terminator};
 
-use super::code::{Line, Step};
+use super::code::{Detour, Line, Step};
 use super::file::SlotId;
 use super::mask::Mask;
-use super::path::{Frame, State};
+use super::path::{Frame, Path, State};
 use super::unit::{LaneFault, Unit};
 use crate::eval::lanes::Lanes;
 use crate::eval::single;
@@ -22,9 +22,19 @@ pub(super) struct Scope {
     pub(super) mask: Mask,
     /// All lanes of the unit.
     pub(super) whole: bool,
-    /// Lanes outside of the mask keep every register.
-    pub(super) keep_all: bool,
+    pub(super) keep: Keep,
     pub(super) warps: Range<usize>,
+}
+
+/// Which registers lanes outside of a scope's mask still want.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keep {
+    /// What the other paths want.
+    Others,
+    /// That, and what is live where the running path goes on after a detour.
+    Meeting(BlockId),
+    /// Every one.
+    All,
 }
 
 /// Where the running path goes after a block.
@@ -85,9 +95,12 @@ impl Unit<'_> {
         let Some(line) = code.blocks.get(block as usize) else {
             return Err(self.fault_at_end((0, Cause::Trap(mock_ptx::ir::TrapKind::FellOff))));
         };
-        let scope = self.scope(self.path.mask, false);
+        let scope = self.scope(self.path.mask, Keep::Others);
         if let Next::Yield = self.run_line(line, &scope, system)? {
             return Ok(());
+        }
+        if let Some(detour) = line.detour {
+            return self.take_detour(detour, system);
         }
         let Some((terminator, _)) = self.terminator(block) else { return Ok(()) };
         let onward = self.leave(terminator).map_err(|fault| self.fault_at_end(fault))?;
@@ -96,6 +109,28 @@ impl Unit<'_> {
             Onward::Split => self.settle(),
             Onward::Gone => {}
         }
+        Ok(())
+    }
+
+    /// A branch around a short line. Where only a part of the lanes goes there, that part does and comes back, and no path is split.
+    fn take_detour(&mut self, detour: Detour, system: &mut impl System) -> Result<(), Halt> {
+        let Detour { condition, body, meets } = detour;
+        let (from, whole) = (self.path.block, self.path.mask);
+        let goes = self.holding(condition, &whole);
+        if goes == whole {
+            self.go(from, body);
+            return Ok(());
+        }
+        let code = self.code;
+        if let Some(line) = code.blocks.get(body.index()).filter(|_| !goes.is_empty()) {
+            (self.path.block, self.path.place, self.path.mask) = (body.0, 0, goes);
+            self.clock += 1;
+            let scope = self.scope(goes, Keep::Meeting(meets));
+            let next = self.run_line(line, &scope, system)?;
+            debug_assert!(matches!(next, Next::Step), "nobody waits on a detour");
+            self.path.mask = whole;
+        }
+        self.go(from, meets);
         Ok(())
     }
 
@@ -115,11 +150,12 @@ impl Unit<'_> {
                         self.path.place += 1;
                         continue;
                     }
-                    narrow = self.scope(mask, mask != scope.mask);
+                    let keep = if mask == scope.mask { scope.keep } else { Keep::All };
+                    narrow = self.scope(mask, keep);
                     &narrow
                 }
             };
-            if guarded.ordered {
+            if guarded.ordered && self.job.in_order {
                 system.turn()?;
             }
             match &guarded.step {
@@ -141,10 +177,10 @@ impl Unit<'_> {
         Ok(Next::Step)
     }
 
-    pub(super) fn scope(&self, mask: Mask, keep_all: bool) -> Scope {
+    pub(super) fn scope(&self, mask: Mask, keep: Keep) -> Scope {
         let whole = mask == self.all;
-        let warps = if whole { 0..self.extent().lanes().div_ceil(32) } else { mask.warps() };
-        Scope { mask, whole, keep_all, warps }
+        let warps = if whole { 0..self.warps() } else { mask.warps() };
+        Scope { mask, whole, keep, warps }
     }
 
     /// Whether lanes that do not take part still want a register.
@@ -154,7 +190,12 @@ impl Unit<'_> {
             return false;
         }
         let number = self.code.live.numbering().of(class, slot as usize);
-        scope.keep_all || (!self.others.is_empty() && self.wanted.has(number))
+        let others = || !self.others.is_empty() && self.wanted.has(number);
+        match scope.keep {
+            Keep::All => true,
+            Keep::Others => others(),
+            Keep::Meeting(block) => self.code.live.at_start(block).has(number) || others(),
+        }
     }
 
     /// A fault in the step that the running path is at.
@@ -292,7 +333,7 @@ impl Unit<'_> {
         self.path.mask = stays;
         (other.block, other.place) = (taken.0, 0);
         (self.path.block, self.path.place) = (otherwise.0, 0);
-        self.others.push(other);
+        self.put_aside(other);
         Onward::Split
     }
 
@@ -319,7 +360,7 @@ impl Unit<'_> {
         for (to, mask) in parts {
             let mut part = self.path.with(mask);
             (part.block, part.place) = (to.0, 0);
-            self.others.push(part);
+            self.put_aside(part);
         }
         self.path.mask = Mask::EMPTY;
         Ok(())
@@ -349,6 +390,18 @@ impl Unit<'_> {
         self.turn_back_edges += 1;
     }
 
+    /// Lets lanes wait for their turn, together with those that stand at the same place already.
+    pub(super) fn put_aside(&mut self, path: Path) {
+        let here = |other: &&mut Path| other.state == State::Ready && other.meets(&path);
+        match self.others.iter_mut().find(here) {
+            Some(other) => other.mask = other.mask.or(&path.mask),
+            None => {
+                self.others.push(path);
+                self.wanted_is_stale = true;
+            }
+        }
+    }
+
     /// The running path has just come to a block's start, and others exist: who runs?
     fn choose(&mut self) {
         self.join_those_here();
@@ -364,9 +417,12 @@ impl Unit<'_> {
             && self.others[first].order() < self.path.order()
         {
             std::mem::swap(&mut self.path, &mut self.others[first]);
+            self.wanted_is_stale = true;
             self.join_those_here();
         }
-        self.want();
+        if self.wanted_is_stale {
+            self.want();
+        }
     }
 
     /// Joins to the running path whoever stands at the same place.
@@ -376,6 +432,7 @@ impl Unit<'_> {
             if self.others[i].state == State::Ready && self.others[i].meets(&self.path) {
                 let other = self.others.swap_remove(i);
                 self.path.mask = self.path.mask.or(&other.mask);
+                self.wanted_is_stale = true;
             } else {
                 i += 1;
             }
@@ -428,6 +485,7 @@ impl Unit<'_> {
 
     /// Finds what those that do not run still want.
     pub(super) fn want(&mut self) {
+        self.wanted_is_stale = false;
         self.wanted.clear();
         for other in &self.others {
             self.code.live.join_at(other.block, other.place, &mut self.wanted);

@@ -12,6 +12,7 @@ use super::path::Path;
 use super::shape::Extent;
 use crate::eval::lanes::Lanes;
 use crate::fault::Cause;
+use crate::kernels::Chunk;
 use crate::launch::barrier::Barrier;
 use crate::launch::job::{self, Job};
 use crate::limits::{BARRIERS, WARP_LANES};
@@ -34,19 +35,29 @@ pub struct Unit<'a> {
     pub(super) file32: File<u32>,
     pub(super) file64: File<u64>,
     pub(super) predicates: Vec<Mask>,
+    /// Where lanes go that go each their own way, while they do.
+    pub(super) places: Box<[Chunk<u64>]>,
     /// The path that runs.
     pub(super) path: Path,
     /// Those that do not.
     pub(super) others: Vec<Path>,
     /// What those still want.
     pub(super) wanted: Registers,
+    /// Others have come or gone since.
+    pub(super) wanted_is_stale: bool,
+    /// Blocks that run here.
+    pub(super) blocks: usize,
+    /// Their shared memory, one after the other.
     pub(super) shared: Region,
+    /// From one block's shared memory to the next one's.
+    pub(super) shared_stride: u64,
     pub(super) local: Region,
     /// Lanes that local memory is interleaved for.
     pub(super) local_lanes: usize,
     /// Local memory that has been used, and must be zero for the next block.
     pub(super) local_used_bytes: u64,
-    pub(super) barriers: [Barrier; BARRIERS],
+    /// Of each block.
+    pub(super) barriers: Vec<[Barrier; BARRIERS]>,
     pub(super) clock: u64,
     pub(super) back_edges: u64,
     /// Since the last turn was over.
@@ -67,6 +78,7 @@ impl<'a> Unit<'a> {
         let counts = job.kernel.registers;
         let registers = |class| counts.of(class) as usize;
         let local_lanes = warps * WARP_LANES;
+        let shared_stride = u64::from(job.shared_bytes).next_multiple_of(SHARED_ALIGN);
         Some(Self {
             job,
             code,
@@ -79,14 +91,18 @@ impl<'a> Unit<'a> {
             file32: File::new(registers(RegClass::B32), &code.constants32, warps),
             file64: File::new(registers(RegClass::B64), &code.constants64, warps),
             predicates: vec![Mask::EMPTY; registers(RegClass::Predicate)],
+            places: vec![Chunk::default(); warps].into_boxed_slice(),
             path: Path::entry(Mask::EMPTY),
             others: Vec::new(),
             wanted: Registers::empty(code.live.numbering().count()),
-            shared: Region::zeroed(job.shared_bytes.into())?,
+            wanted_is_stale: false,
+            blocks: 1,
+            shared: Region::zeroed(shared_stride * u64::from(blocks))?,
+            shared_stride,
             local: Region::zeroed(job.local_bytes.next_multiple_of(8) * local_lanes as u64)?,
             local_lanes,
             local_used_bytes: 0,
-            barriers: [Barrier::default(); BARRIERS],
+            barriers: vec![[Barrier::default(); BARRIERS]; blocks as usize],
             clock: 0,
             back_edges: 0,
             turn_back_edges: 0,
@@ -100,19 +116,21 @@ impl<'a> Unit<'a> {
         let [x, y, z] = self.job.block;
         let extent = Extent(if blocks > 1 { [x, y * z, blocks] } else { [x, y, z] });
         let counts = self.job.kernel.registers;
-        self.first = first;
-        self.all = Mask::first(extent.lanes());
+        (self.first, self.blocks) = (first, blocks as usize);
+        if extent != self.extent() || self.all.is_empty() {
+            self.all = Mask::first(extent.lanes());
+        }
         self.alive = self.all;
         self.file16.restart(extent, counts.b16 as usize);
         self.file32.restart(extent, counts.b32 as usize);
         self.file64.restart(extent, counts.b64 as usize);
-        self.predicates.fill(Mask::EMPTY);
         self.path = Path::entry(self.all);
         self.others.clear();
-        self.shared.clear(self.shared.bytes());
+        self.wanted_is_stale = false;
+        self.shared.clear(self.shared_stride * u64::from(blocks));
         self.local.clear(self.local_used_bytes.next_multiple_of(4) * self.local_lanes as u64);
         self.local_used_bytes = self.job.kernel.frame_bytes.into();
-        self.barriers = [Barrier::default(); BARRIERS];
+        self.barriers.fill([Barrier::default(); BARRIERS]);
         (self.clock, self.back_edges, self.turn_back_edges) = (0, 0, 0);
         (self.turn, self.pinned) = (0, false);
     }
@@ -121,6 +139,20 @@ impl<'a> Unit<'a> {
     #[inline]
     pub(super) const fn extent(&self) -> Extent {
         self.file32.extent()
+    }
+
+    /// How many warps there are.
+    #[inline]
+    pub(super) const fn warps(&self) -> usize {
+        self.extent().lanes().div_ceil(WARP_LANES)
+    }
+
+    /// The lanes of one of the unit's blocks.
+    pub(super) fn lanes_of(&self, block: usize) -> Mask {
+        if self.blocks == 1 {
+            return self.all;
+        }
+        Mask::first((block + 1) * self.threads).without(&Mask::first(block * self.threads))
     }
 
     /// The block of a lane, and its number there.
@@ -146,6 +178,11 @@ impl<'a> Unit<'a> {
         access: Access,
     ) -> Result<Place<'_>, AccessError> {
         let (space, address) = job::resolve(space, address);
+        if space == Space::Shared {
+            job::check("shared", self.job.shared_bytes.into(), address, bytes.into(), access)?;
+            let offset = address + (lane / self.threads) as u64 * self.shared_stride;
+            return Ok(Place { region: &self.shared, offset });
+        }
         if space != Space::Local {
             return self.job.place(space, address, bytes.into(), access, &self.shared);
         }
@@ -157,6 +194,11 @@ impl<'a> Unit<'a> {
     #[inline]
     pub(super) const fn local_offset(&self, lane: usize, address: u64) -> u64 {
         (address / 4 * self.local_lanes as u64 + lane as u64) * 4 + address % 4
+    }
+
+    /// The word of local memory behind one, of the same lane.
+    const fn next_word<'p>(&self, Place { region, offset }: Place<'p>) -> Place<'p> {
+        Place { region, offset: offset + 4 * self.local_lanes as u64 }
     }
 
     const fn is_local(space: Space, address: u64) -> bool {
@@ -212,17 +254,11 @@ impl Lanes for Unit<'_> {
     }
 
     fn load(&mut self, lane: usize, space: Space, address: u64, bytes: u32) -> Result<u64, Cause> {
-        let Place { region, offset } = self.window(lane, space, address, bytes, Access::Load)?;
-        Ok(match bytes {
-            1 => region.load::<u8>(offset).into(),
-            2 => region.load::<u16>(offset).into(),
-            4 => region.load::<u32>(offset).into(),
-            _ if Self::is_local(space, address) => {
-                let high = offset + 4 * self.local_lanes as u64;
-                u64::from(region.load::<u32>(offset)) | u64::from(region.load::<u32>(high)) << 32
-            }
-            _ => region.load::<u64>(offset),
-        })
+        let place = self.window(lane, space, address, bytes, Access::Load)?;
+        if bytes == 8 && Self::is_local(space, address) {
+            return Ok(place.load(4) | self.next_word(place).load(4) << 32);
+        }
+        Ok(place.load(bytes))
     }
 
     fn store(
@@ -233,16 +269,12 @@ impl Lanes for Unit<'_> {
         bytes: u32,
         value: u64,
     ) -> Result<(), Cause> {
-        let Place { region, offset } = self.window(lane, space, address, bytes, Access::Store)?;
-        match bytes {
-            1 => region.store(offset, value as u8),
-            2 => region.store(offset, value as u16),
-            4 => region.store(offset, value as u32),
-            _ if Self::is_local(space, address) => {
-                region.store(offset, value as u32);
-                region.store(offset + 4 * self.local_lanes as u64, (value >> 32) as u32);
-            }
-            _ => region.store(offset, value),
+        let place = self.window(lane, space, address, bytes, Access::Store)?;
+        if bytes == 8 && Self::is_local(space, address) {
+            place.store(4, value);
+            self.next_word(place).store(4, value >> 32);
+        } else {
+            place.store(bytes, value);
         }
         Ok(())
     }
@@ -266,6 +298,9 @@ impl Lanes for Unit<'_> {
         Ok(old)
     }
 }
+
+/// The shared memory of every block begins at a multiple of this.
+const SHARED_ALIGN: u64 = 128;
 
 /// A fault in one lane.
 pub(super) type LaneFault = (usize, Cause);

@@ -1,0 +1,258 @@
+//! Rows of lanes: several values at once from one region, after one check for all of them.
+
+use super::region::{Region, Word};
+use crate::limits::WARP_LANES;
+
+/// Equal rows of values in memory: `rows` of them in each of `planes`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tile {
+    /// Where the first row begins.
+    pub start: u64,
+    /// Values of a row.
+    pub width: usize,
+    /// All values of a row are its first one.
+    pub spread: bool,
+    /// Rows of a plane, and from one to the next.
+    pub rows: (usize, u64),
+    /// Planes, and from one to the next.
+    pub planes: (usize, u64),
+}
+
+/// The part of a region that lanes may reach, and where in it each of them goes.
+#[derive(Debug, Clone, Copy)]
+pub struct Spots<'o> {
+    /// Where the part begins.
+    pub start: u64,
+    /// Its size.
+    pub bytes: u64,
+    /// From its start, for each lane.
+    pub offsets: &'o [u64; WARP_LANES],
+    /// The lanes that go there.
+    pub mask: u32,
+}
+
+impl Tile {
+    const fn values(&self) -> usize {
+        self.width * self.rows.0 * self.planes.0
+    }
+
+    /// Whether all of it lies between 0 and `bytes`.
+    fn is_within(&self, bytes: u64, size: usize) -> bool {
+        let row = if self.spread { size } else { self.width * size };
+        let reach = |(count, step): (usize, u64)| {
+            i128::from(step.cast_signed()) * (count.max(1) as i128 - 1)
+        };
+        let (down, deep) = (reach(self.rows), reach(self.planes));
+        let low = i128::from(self.start) + down.min(0) + deep.min(0);
+        let high = i128::from(self.start) + down.max(0) + deep.max(0) + row as i128;
+        low >= 0 && high <= i128::from(bytes)
+    }
+}
+
+impl Region {
+    /// Runs `each` with every row's place in memory and among the lanes.
+    #[inline(always)]
+    fn for_each_row<W: Word>(
+        &self,
+        tile: &Tile,
+        lanes: usize,
+        mut each: impl FnMut(*mut u8, usize),
+    ) {
+        assert!(tile.values() == lanes, "{lanes} lanes for {tile:?}");
+        assert!(tile.is_within(self.bytes(), size_of::<W>()), "{tile:?} in {} bytes", self.bytes());
+        let mut lane = 0;
+        for plane in 0..tile.planes.0 as u64 {
+            let mut at = tile.start.wrapping_add(tile.planes.1.wrapping_mul(plane));
+            for _ in 0..tile.rows.0 {
+                each(self.start().wrapping_add(at as usize), lane);
+                at = at.wrapping_add(tile.rows.1);
+                lane += tile.width;
+            }
+        }
+    }
+
+    /// Loads a tile's rows, one after the other.
+    ///
+    /// # Panics
+    /// Where the tile reaches out of the region, or has not as many values as `d`.
+    #[inline(always)]
+    pub fn load_tile<W: Word, const WIDTH: usize>(&self, tile: &Tile, d: &mut [W]) {
+        assert!(tile.width == WIDTH, "rows of {WIDTH}");
+        let (to, count) = (d.as_mut_ptr(), d.len());
+        self.for_each_row::<W>(tile, count, |from, lane| {
+            // SAFETY: `for_each_row` gives places of whole rows inside the region and inside `d`, which do not overlap; any bytes are
+            // a value of an unsigned integer.
+            unsafe {
+                let to = to.add(lane);
+                if tile.spread {
+                    let value = from.cast::<W>().read_unaligned();
+                    to.cast::<[W; WIDTH]>().write([value; WIDTH]);
+                } else {
+                    to.cast::<[W; WIDTH]>().write(from.cast::<[W; WIDTH]>().read_unaligned());
+                }
+            }
+        });
+    }
+
+    /// Stores a tile's rows, one after the other; they share no byte.
+    ///
+    /// # Panics
+    /// As for [`Region::load_tile`]; a spread tile cannot be stored.
+    #[inline(always)]
+    pub fn store_tile<W: Word, const WIDTH: usize>(&self, tile: &Tile, values: &[W]) {
+        assert!(tile.width == WIDTH && !tile.spread, "rows of {WIDTH}");
+        let from = values.as_ptr();
+        self.for_each_row::<W>(tile, values.len(), |to, lane| {
+            // SAFETY: as for `load_tile`.
+            unsafe {
+                let row = from.add(lane).cast::<[W; WIDTH]>().read();
+                to.cast::<[W; WIDTH]>().write_unaligned(row);
+            }
+        });
+    }
+
+    /// Whether all spots are aligned and inside.
+    ///
+    /// # Panics
+    /// Where the part itself is not inside, as for all methods below.
+    #[inline(always)]
+    #[must_use]
+    pub fn takes<W: Word>(&self, spots: &Spots<'_>) -> bool {
+        let size = size_of::<W>() as u64;
+        let inside = spots.start <= self.bytes() && spots.bytes <= self.bytes() - spots.start;
+        assert!(inside && spots.start.is_multiple_of(size), "{spots:?} of {} bytes", self.bytes());
+        let Some(last) = spots.bytes.checked_sub(size) else { return spots.mask == 0 };
+        let bad = spots.offsets.iter().zip(0..).fold(0u32, |bad, (offset, lane)| {
+            bad | u32::from(*offset > last || offset & (size - 1) != 0) << lane
+        });
+        bad & spots.mask == 0
+    }
+
+    /// Runs `each` with every lane that goes somewhere, and the place; false where one would leave the part, or is not aligned.
+    #[inline(always)]
+    fn for_each_spot<W: Word>(
+        &self,
+        spots: &Spots<'_>,
+        mut each: impl FnMut(usize, *mut u8),
+    ) -> bool {
+        if !self.takes::<W>(spots) {
+            return false;
+        }
+        let start = self.start().wrapping_add(spots.start as usize);
+        if spots.mask == u32::MAX {
+            for (lane, offset) in spots.offsets.iter().enumerate() {
+                each(lane, start.wrapping_add(*offset as usize));
+            }
+            return true;
+        }
+        let mut left = spots.mask;
+        while left != 0 {
+            let lane = left.trailing_zeros() as usize;
+            each(lane, start.wrapping_add(spots.offsets[lane] as usize));
+            left &= left - 1;
+        }
+        true
+    }
+
+    /// Loads a value for each lane that goes somewhere; false, and nothing loaded, where one may not.
+    #[inline(always)]
+    pub fn gather<W: Word>(&self, spots: &Spots<'_>, mut put: impl FnMut(usize, W)) -> bool {
+        self.for_each_spot::<W>(spots, |lane, at| {
+            // SAFETY: `for_each_spot` gives aligned places inside the region.
+            put(lane, unsafe { W::load(at) });
+        })
+    }
+
+    /// Stores a value for each lane, in order; false, and nothing stored, where one may not.
+    #[inline(always)]
+    pub fn scatter<W: Word>(&self, spots: &Spots<'_>, value: impl Fn(usize) -> W) -> bool {
+        self.for_each_spot::<W>(spots, |lane, at| {
+            // SAFETY: as for `gather`.
+            unsafe { value(lane).store(at) }
+        })
+    }
+
+    /// Replaces each lane's value by a function of it, in order, each atomically among all threads; false, and nothing done, where
+    /// one may not. The function may be asked several times for a lane; its last answer counts.
+    #[inline(always)]
+    pub fn amend<W: Word>(&self, spots: &Spots<'_>, mut new: impl FnMut(usize, W) -> W) -> bool {
+        self.for_each_spot::<W>(spots, |lane, at| {
+            // SAFETY: as for `gather`.
+            unsafe { W::update(at, |old| new(lane, old)) };
+        })
+    }
+
+    /// Replaces each lane's value by a function of it, in order; false, and nothing done, where one may not. Only for memory that no
+    /// other thread writes: the two halves are not one access.
+    #[inline(always)]
+    pub fn revise<W: Word>(&self, spots: &Spots<'_>, mut new: impl FnMut(usize, W) -> W) -> bool {
+        self.for_each_spot::<W>(spots, |lane, at| {
+            // SAFETY: as for `gather`.
+            unsafe { new(lane, W::load(at)).store(at) }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn region() -> Region {
+        let region = Region::zeroed(1024).expect("memory");
+        (0..256).for_each(|i| region.store(4 * i, i as u32));
+        region
+    }
+
+    #[test]
+    fn a_tile_is_its_rows_one_after_the_other() {
+        let tile = Tile { start: 8, width: 8, spread: false, rows: (2, 64), planes: (2, 512) };
+        let mut seen = [0u32; 32];
+        region().load_tile::<u32, 8>(&tile, &mut seen);
+        let wanted = [2u32, 18, 130, 146].into_iter().flat_map(|first| first..first + 8);
+        assert_eq!(seen.to_vec(), wanted.collect::<Vec<_>>());
+        let copy = Region::zeroed(1024).expect("memory");
+        copy.store_tile::<u32, 8>(&tile, &seen);
+        assert_eq!([8, 72, 520, 584, 40].map(|at| copy.load::<u32>(at)), [2, 18, 130, 146, 0]);
+        let spread = Tile { spread: true, ..tile };
+        region().load_tile::<u32, 8>(&spread, &mut seen);
+        assert_eq!((seen[7], seen[8], seen[31]), (2, 18, 146));
+    }
+
+    #[test]
+    #[should_panic(expected = "in 1024 bytes")]
+    fn a_tile_that_reaches_out_is_not_loaded() {
+        let back = 0u64.wrapping_sub(512);
+        let tile = Tile { start: 500, width: 8, spread: true, rows: (4, 4), planes: (2, back) };
+        region().load_tile::<u32, 8>(&tile, &mut [0; 64]);
+    }
+
+    #[test]
+    fn lanes_that_may_not_go_stop_all() {
+        let offsets: [u64; 32] = std::array::from_fn(|lane| 4 * (lane as u64 ^ 5));
+        let region = region();
+        let spots = Spots { start: 512, bytes: 128, offsets: &offsets, mask: 0x8000_0003 };
+        let mut seen = Vec::new();
+        assert!(region.gather::<u32>(&spots, |lane, value| seen.push((lane, value))));
+        assert_eq!(seen, [(0, 133), (1, 132), (31, 154)]);
+        assert!(
+            !region.gather::<u32>(&Spots { bytes: 104, ..spots }, |_, _: u32| {}),
+            "lane 31 is at 104"
+        );
+        assert!(region.scatter::<u32>(&spots, |lane| lane as u32 + 7));
+        assert_eq!(region.load::<u32>(512 + 4 * 26), 38);
+        let odd = [2u64; 32];
+        assert!(!region.scatter::<u32>(&Spots { offsets: &odd, ..spots }, |_| 0));
+    }
+
+    #[test]
+    fn lanes_that_meet_come_in_order() {
+        let region = Region::zeroed(64).expect("memory");
+        let spots = Spots { start: 0, bytes: 64, offsets: &[8; 32], mask: u32::MAX };
+        let mut olds = Vec::new();
+        assert!(region.revise::<u64>(&spots, |_, old| {
+            olds.push(old);
+            old + 3
+        }));
+        assert_eq!((olds[31], region.load::<u64>(8)), (93, 96));
+    }
+}

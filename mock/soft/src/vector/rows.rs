@@ -1,0 +1,350 @@
+//! Rows of lanes between registers and memory, where offsets have a shape: all places have been checked.
+
+use std::ops::Range;
+
+use mock_ptx::ir::Type;
+
+use super::file::{File, SlotId};
+use super::mask::Mask;
+use super::part::Part;
+use super::run::Scope;
+use super::shape::{Affine, Bits, Extent};
+use super::width::{Width, finish};
+use crate::kernels::{TILE_WIDTHS, View};
+use crate::limits::WARP_LANES;
+use crate::ops::convert::sign_extend;
+use crate::raw::{Isa, Region, Tile, Word, lanes, lanes_mut};
+
+/// Runs `$body` with `$w` as the unsigned type of that many bytes.
+macro_rules! by_bytes {
+    ($bytes:expr, |$w:ident| $body:expr) => {
+        match $bytes {
+            1 => {
+                type $w = u8;
+                $body
+            }
+            2 => {
+                type $w = u16;
+                $body
+            }
+            4 => {
+                type $w = u32;
+                $body
+            }
+            _ => {
+                type $w = u64;
+                $body
+            }
+        }
+    };
+}
+pub(super) use by_bytes;
+
+/// How values of a type become what a register holds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Extension {
+    signed: bool,
+    bits: u32,
+}
+
+impl Extension {
+    pub(super) fn of(ty: Type) -> Self {
+        Self { signed: ty.is_signed(), bits: ty.bits() }
+    }
+
+    #[inline(always)]
+    pub(super) fn apply<W: Word, T: Bits>(self, value: W) -> T {
+        let value = value.widen();
+        T::cut(if self.signed { sign_extend(value, self.bits) } else { value })
+    }
+}
+
+/// Which lanes are meant.
+#[derive(Clone, Copy)]
+pub(super) struct Reach<'s> {
+    pub(super) isa: Isa,
+    pub(super) scope: &'s Scope,
+    pub(super) part: &'s Part,
+}
+
+/// One register of all lanes in reach, from offsets with a shape.
+pub(super) fn load_into<T: Width>(
+    file: &mut File<T>,
+    (slot, keep): (SlotId, bool),
+    Reach { isa, scope, part }: Reach<'_>,
+    (region, offsets, ty): (&Region, &Affine<u64>, Type),
+) {
+    let extent = file.extent();
+    let mut target = file.take(slot, keep);
+    let d = lanes_mut(&mut target.chunks);
+    for span in part.spans(extent) {
+        let tile = tile_of(offsets, extent, &span, ty.bytes());
+        if let Some(tile) = tile.filter(|_| ty.bytes() * 8 == T::BITS) {
+            T::load_tile(isa, region, &tile, &mut d[span]);
+            continue;
+        }
+        let extension = Extension::of(ty);
+        by_bytes!(ty.bytes(), |W| {
+            read_rows::<W, T>((region, offsets), extent, span, d, |value| extension.apply(value));
+        });
+    }
+    finish(file, isa, scope, (slot, keep), target);
+}
+
+/// One register of the mask's lanes, to offsets with a shape.
+pub(super) fn store_from<T: Width>(
+    file: &mut File<T>,
+    slot: SlotId,
+    Reach { isa, scope, .. }: Reach<'_>,
+    (region, offsets, ty): (&Region, &Affine<u64>, Type),
+) {
+    file.spell(slot);
+    let (view, extent) = (file.view(slot, 0), file.extent());
+    if let Some(chunks) = view.chunks_of_each()
+        && scope.whole
+        && ty.bytes() * 8 == T::BITS
+        && let Some(tile) = tile_of(offsets, extent, &(0..extent.lanes()), ty.bytes())
+        && !tile.spread
+    {
+        T::store_tile(isa, region, &tile, &lanes(chunks)[..extent.lanes()]);
+        return;
+    }
+    by_bytes!(ty.bytes(), |W| {
+        write_rows::<W, T>((region, offsets), extent, (&scope.mask, scope.whole), view, |value| {
+            value.zero_extended() as W
+        });
+    });
+}
+
+/// The rows of a span of lanes as a tile, where it has whole rows of a usual width that do not lie one behind the other.
+fn tile_of(offsets: &Affine<u64>, extent: Extent, span: &Range<usize>, bytes: u32) -> Option<Tile> {
+    let [n0, n1, _] = extent.0;
+    let (width, plane) = (n0 as usize, (n0 * n1) as usize);
+    let [step, row_step, plane_step] = offsets.step;
+    let spread = step == 0;
+    if !(TILE_WIDTHS.contains(&width) && (spread || step == u64::from(bytes))) {
+        return None;
+    }
+    let whole_rows = span.start.is_multiple_of(width) && span.len().is_multiple_of(width);
+    if !whole_rows || span.is_empty() {
+        return None;
+    }
+    let (rows, planes) = if span.len() <= plane - span.start % plane {
+        (span.len() / width, 1)
+    } else if span.start.is_multiple_of(plane) && span.len().is_multiple_of(plane) {
+        (n1 as usize, span.len() / plane)
+    } else {
+        return None;
+    };
+    let start = offsets.at(extent.of(span.start));
+    Some(Tile { start, width, spread, rows: (rows, row_step), planes: (planes, plane_step) })
+}
+
+/// Whether no two lanes touch the same byte, judged from the steps alone.
+pub(super) fn disjoint(offsets: &Affine<u64>, extent: Extent, bytes: i64) -> bool {
+    let mut dimensions = [(0, 1); 3];
+    for ((dimension, step), n) in dimensions.iter_mut().zip(offsets.step).zip(extent.0) {
+        if n > 1 {
+            *dimension = (step.signed().saturating_abs(), i64::from(n));
+        }
+    }
+    dimensions.sort_unstable();
+    let mut reach = bytes;
+    for (step, n) in dimensions.into_iter().filter(|(_, n)| *n > 1) {
+        if step < reach {
+            return false;
+        }
+        reach = step.saturating_mul(n - 1).saturating_add(reach);
+    }
+    true
+}
+
+/// Runs of lanes whose offsets go up by the same step: which lanes, and the first one's offset.
+#[inline(always)]
+fn runs(
+    offsets: &Affine<u64>,
+    extent: Extent,
+    reach: Range<usize>,
+    mut each: impl FnMut(Range<usize>, u64),
+) {
+    let [n0, n1, n2] = extent.0;
+    let [step, row_step, plane_step] = offsets.step;
+    let rows_join = n1 == 1 || row_step == step.wrapping_mul(n0.into());
+    let planes_join = n2 == 1 || plane_step == step.wrapping_mul(u64::from(n0) * u64::from(n1));
+    if rows_join && planes_join {
+        let at = offsets.base.wrapping_add(step.wrapping_mul(reach.start as u64));
+        each(reach, at);
+        return;
+    }
+    // Row by row, without a division for each.
+    let mut lane = reach.start;
+    let [x, mut y, mut z] = extent.of(lane);
+    let mut at = offsets.at([x, y, z]);
+    let mut row = offsets.at([0, y, z]);
+    let mut end = lane - x as usize + n0 as usize;
+    while lane < reach.end {
+        each(lane..end.min(reach.end), at);
+        (lane, end, y) = (end, end + n0 as usize, y + 1);
+        row = row.wrapping_add(row_step);
+        if y == n1 {
+            (y, z) = (0, z + 1);
+            row = offsets.at([0, 0, z]);
+        }
+        at = row;
+    }
+}
+
+/// Reads one value for each lane in reach.
+#[inline(always)]
+fn read_rows<W: Word, T: Bits + Word>(
+    (region, offsets): (&Region, &Affine<u64>),
+    extent: Extent,
+    reach: Range<usize>,
+    d: &mut [T],
+    extend: impl Fn(W) -> T,
+) {
+    let step = offsets.step[0];
+    let bytes = size_of::<W>() as u64;
+    runs(offsets, extent, reach, |run, at| {
+        let d = &mut d[run];
+        if step == 0 {
+            fill(d, extend(region.load(at)));
+        } else if step == bytes && size_of::<W>() == size_of::<T>() {
+            load_row(region, at, d);
+        } else if step == bytes {
+            let mut piece = [W::default(); WARP_LANES];
+            for (d, i) in d.chunks_mut(WARP_LANES).zip(0..) {
+                let piece = &mut piece[..d.len()];
+                region.load_row(at + i * bytes * WARP_LANES as u64, piece);
+                d.iter_mut().zip(piece).for_each(|(d, value)| *d = extend(*value));
+            }
+        } else {
+            for (d, i) in d.iter_mut().zip(0u64..) {
+                *d = extend(region.load(at.wrapping_add(step.wrapping_mul(i))));
+            }
+        }
+    });
+}
+
+/// Rows as short as these are usual for blocks with two coordinates; their copies need no call.
+const SHORT_ROWS: [usize; 2] = [16, 32];
+
+#[inline(always)]
+fn fill<T: Copy>(d: &mut [T], value: T) {
+    if let Ok(d) = <&mut [T; SHORT_ROWS[0]]>::try_from(&mut *d) {
+        *d = [value; SHORT_ROWS[0]];
+    } else if let Ok(d) = <&mut [T; SHORT_ROWS[1]]>::try_from(&mut *d) {
+        *d = [value; SHORT_ROWS[1]];
+    } else {
+        d.fill(value);
+    }
+}
+
+#[inline(always)]
+fn load_row<T: Word>(region: &Region, at: u64, d: &mut [T]) {
+    if let Ok(d) = <&mut [T; SHORT_ROWS[0]]>::try_from(&mut *d) {
+        region.load_row(at, d);
+    } else if let Ok(d) = <&mut [T; SHORT_ROWS[1]]>::try_from(&mut *d) {
+        region.load_row(at, d);
+    } else {
+        region.load_row(at, d);
+    }
+}
+
+/// Writes one value for each lane of the mask.
+fn write_rows<W: Word, T: Bits + Word>(
+    (region, offsets): (&Region, &Affine<u64>),
+    extent: Extent,
+    (mask, whole): (&Mask, bool),
+    view: View<'_, T>,
+    cut: impl Fn(T) -> W,
+) {
+    let step = offsets.step[0];
+    let bytes = size_of::<W>() as u64;
+    if let Some(chunks) = view.chunks_of_each()
+        && whole
+        && step == bytes
+        && size_of::<W>() == size_of::<T>()
+    {
+        let values = lanes(chunks);
+        runs(offsets, extent, 0..extent.lanes(), |run, at| region.store_row(at, &values[run]));
+        return;
+    }
+    for warp in mask.warps() {
+        let word = mask.0[warp];
+        if word == 0 {
+            continue;
+        }
+        let start = warp * WARP_LANES;
+        let values = view.chunk(warp);
+        let in_reach = start..(start + WARP_LANES).min(extent.lanes());
+        let full = word.count_ones() as usize == in_reach.len();
+        runs(offsets, extent, in_reach, |run, at| {
+            let own = &values[run.start - start..run.end - start];
+            if full && step == bytes && size_of::<W>() == size_of::<T>() {
+                region.store_row(at, own);
+                return;
+            }
+            let mut left = (word >> (run.start - start)) & (u32::MAX >> (WARP_LANES - own.len()));
+            while left != 0 {
+                let lane = left.trailing_zeros();
+                region.store(
+                    at.wrapping_add(step.wrapping_mul(lane.into())),
+                    cut(own[lane as usize]),
+                );
+                left &= left - 1;
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lanes_that_share_no_byte_are_told_from_those_that_do() {
+        let offsets = |step: [i64; 3]| Affine { base: 0, step: step.map(|step| step as u64) };
+        let extent = Extent([16, 4, 1]);
+        assert!(disjoint(&offsets([4, 64, 0]), extent, 4));
+        assert!(disjoint(&offsets([64, 1024, 7]), extent, 16));
+        assert!(disjoint(&offsets([-4, 64, 0]), extent, 4));
+        assert!(!disjoint(&offsets([4, 0, 0]), extent, 4));
+        assert!(!disjoint(&offsets([4, 60, 0]), extent, 4));
+        assert!(!disjoint(&offsets([4, 64, 0]), extent, 8));
+    }
+
+    #[test]
+    fn runs_cover_every_lane_once_and_start_at_its_offset() {
+        for extent in [Extent([16, 4, 2]), Extent([5, 3, 1]), Extent([64, 1, 1])] {
+            for step in [[4u64, 64, 256], [4, 20, 60], [0, 8, 0]] {
+                let offsets = Affine { base: 12, step };
+                let mut seen = Vec::new();
+                let reach = 3..extent.lanes();
+                runs(&offsets, extent, reach.clone(), |run, at| {
+                    for (lane, i) in run.zip(0..) {
+                        seen.push(lane);
+                        assert_eq!(at + step[0] * i, offsets.at(extent.of(lane)), "{extent:?}");
+                    }
+                });
+                assert_eq!(seen, reach.collect::<Vec<_>>());
+            }
+        }
+    }
+
+    #[test]
+    fn rows_are_read_as_their_lanes_would_be() {
+        let region = Region::zeroed(4096).expect("memory");
+        (0..4096).for_each(|i| region.store(i, (i * 7 % 251) as u8));
+        let extent = Extent([16, 4, 1]);
+        for step in [[2u64, 32, 0], [0, 2, 0], [6, 200, 0], [2, 100, 0]] {
+            let offsets = Affine { base: 10, step };
+            let mut d = [0u32; 64];
+            read_rows::<u16, u32>((&region, &offsets), extent, 0..64, &mut d, u32::from);
+            for (lane, value) in d.iter().enumerate() {
+                let at = offsets.at(extent.of(lane));
+                assert_eq!(*value, u32::from(region.load::<u16>(at)), "{step:?} lane {lane}");
+            }
+        }
+    }
+}
