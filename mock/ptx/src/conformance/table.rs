@@ -79,7 +79,7 @@ pub const INSTRUCTIONS: &[Instruction] = &[
             "{div,rem}.{u32,s32} %r0, %r1, %r2",
             "{div,rem}.{u64,s64} %d0, %d1, %d2",
         ],
-        "by zero is no fault: the quotient is all ones, the remainder the dividend",
+        "by zero is no fault: quotient and remainder are all ones",
     ),
     row(
         Group::Integer,

@@ -58,7 +58,9 @@ fn lane(s: &Statement, sources: &[u64], format: Format) -> Option<Wanted> {
         "abs" => Some(format.magnitude(a)),
         "neg" => Some(format.opposite(a)),
         "copysign" => {
-            return Some(Wanted::Bits(format.with_sign(format.magnitude(b), format.is_negative(a))));
+            return Some(Wanted::Bits(
+                format.with_sign(format.magnitude(b), format.is_negative(a)),
+            ));
         }
         _ => return None,
     };
