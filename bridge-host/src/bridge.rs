@@ -22,25 +22,27 @@ use std::{
 
 use bridge_host_broker::Broker;
 use bridge_host_gpu::GpuError;
-use ninedoor::Server;
+use ninedoor::{AuditLine, Server};
 use ninedoor_abi::Refusal;
 use ninedoor_host::{Clock, Hive, Keeper, KeeperError};
 use secure9p_tokio::{BindRefused, Dialer, ListenOptions, Listener, Uri, serve, tls::TlsRefused};
 use tokio::{sync::oneshot, task::JoinHandle as Task, time::interval};
 
 use crate::{
+    audit::{AuditDir, AuditLog, AuditWriter, Inbox},
     backend::Backend,
     config::{Config, ConfigRefused},
     dispatcher::{Dispatcher, Parts},
     executor::protocol::Report,
-    fleet::{
-        Departure, ExecutorId, ExecutorProgram, ExitNote, Leash, Warden, Watch, WatchHandle,
-    },
+    fleet::{Departure, ExecutorId, ExecutorProgram, ExitNote, Leash, Warden, Watch, WatchHandle},
     inventory::Inventory,
     metrics,
     publisher::Publisher,
     sampler,
-    store::{Artefacts, Journal, JournalError, JournalThreads, Outputs, Rows, Scribes, StateDir, StateDirError},
+    store::{
+        Artefacts, Journal, JournalError, JournalThreads, Outputs, Rows, Scribes, StateDir,
+        StateDirError,
+    },
 };
 
 /// How often drain looks whether the last job has ended.
@@ -118,6 +120,8 @@ pub struct BridgeHandle {
     _store: JournalThreads,
     /// The same for what is being staged.
     _scribes: Scribes,
+    /// Writes the last lines of the log.
+    _audit: AuditWriter,
     /// Held until everything else is gone.
     _state: StateDir,
 }
@@ -141,6 +145,9 @@ impl Bridge {
         let (watch, bell, fleet) =
             Watch::new(program, config.executors.spares, config.executors.max)
                 .map_err(StartRefused::Watch)?;
+        let (audit, audit_writer) =
+            AuditLog::start(AuditDir::of(&config.state_dir), config.audit.bounds(), &clock)
+                .map_err(|error| StartRefused::Store { what: "audit", error })?;
         let (journal, left) = Journal::open(&config.state_dir.join("journal"))?;
         let parts = Parts {
             broker: Broker::new(config.leases.policy()),
@@ -149,6 +156,7 @@ impl Bridge {
             artefacts: artefacts(&config)?,
             outputs: outputs(&config)?,
             journal,
+            audit,
             keeper: Keeper::open(&config.state_dir)?,
         };
         let hive = build_hive(&config, parts, left, &inventory, clock)?;
@@ -174,7 +182,7 @@ impl Bridge {
             .map_err(StartRefused::Watch)?;
         let mut timers = vec![
             tokio::spawn(hive.clone().keep_time()),
-            tokio::spawn(keep_looking(hive.clone())),
+            tokio::spawn(keep_looking(hive.clone(), Inbox::of(&config.state_dir))),
             tokio::spawn(sampler::keep_sampling(hive.clone(), inventory.discovery, inventory.gpus)),
         ];
         timers
@@ -200,6 +208,7 @@ impl Bridge {
             timers,
             _store: store,
             _scribes: scribes,
+            _audit: audit_writer,
             _state: state,
         })
     }
@@ -243,7 +252,10 @@ impl BridgeHandle {
 
     /// Grants and accepts nothing more, and waits for the last job to end.
     pub async fn drain(&self) {
-        self.hive.with(|_, publisher, now| publisher.dispatcher.drain(now));
+        self.hive.with(|server, publisher, now| {
+            server.audit(AuditLine::by("bridge").done("DRAIN", "gpu=all".to_owned()), now);
+            publisher.dispatcher.drain(now);
+        });
         while !self.hive.with(|_, publisher, _| publisher.dispatcher.is_idle()) {
             tokio::time::sleep(DRAIN_LOOK).await;
         }
@@ -331,11 +343,18 @@ fn start_store(hive: &BridgeHive) -> Result<JournalThreads, StartRefused> {
 }
 
 /// Other programs revoke tickets and rotate secrets in the state directory while the bridge runs.
-async fn keep_looking(hive: BridgeHive) {
+async fn keep_looking(hive: BridgeHive, mut inbox: Inbox) {
     let mut period = interval(CHANGES_LOOK);
     loop {
         period.tick().await;
         hive.look_for_changes();
+        match inbox.look() {
+            Ok(lines) if lines.is_empty() => {}
+            Ok(lines) => hive.with(|server, _, now| {
+                lines.into_iter().for_each(|line| server.audit(line, now));
+            }),
+            Err(error) => tracing::warn!(%error, "cannot look into the audit log's inbox"),
+        }
     }
 }
 

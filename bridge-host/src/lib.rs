@@ -9,6 +9,7 @@
 //!                                                    store (artefacts, outputs)     fleet ⇄ executor processes ⇄ GPUs
 //! ```
 
+mod audit;
 mod backend;
 mod bridge;
 pub mod cli;

@@ -2,12 +2,13 @@
 //!
 //! Reads words, calls the library, prints. Exit codes: 0 done, 1 failed, 2 usage.
 
+mod audit;
 mod doctor;
 mod log;
 mod serve;
 mod tls;
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{io::Write as _, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
 use ninedoor_host::{Clock, ticket::TicketVerb};
@@ -48,6 +49,9 @@ enum Verb {
     /// The configuration file.
     #[command(subcommand)]
     Config(ConfigVerb),
+    /// The log of who did what.
+    #[command(subcommand)]
+    Audit(audit::AuditVerb),
 }
 
 #[derive(Debug, Subcommand)]
@@ -127,16 +131,22 @@ fn run(line: CommandLine) -> anyhow::Result<ExitCode> {
         None => serve::serve(line.serve.settle()?).map(done),
         Some(Verb::Serve(words)) => serve::serve(words.settle()?).map(done),
         Some(Verb::Ticket(verb)) => ticket(&verb).map(done),
+        Some(Verb::Audit(verb)) => audit::run(&verb),
         Some(Verb::Tls(verb)) => tls::run(&verb).map(done),
         Some(Verb::Doctor(words)) => Ok(doctor::run(&words.settle()?)),
         Some(Verb::Config(ConfigVerb::Check { file })) => check(&file).map(done),
     }
 }
 
-/// The state directory is the one that a bridge with the same environment would have.
+/// The state directory is the one that a bridge with the same environment would have. What is made or ended is left for the audit
+/// log before it is shown: no ticket leaves this program that is not in there.
 fn ticket(verb: &TicketVerb) -> anyhow::Result<()> {
     let default = Config::default().state_dir;
-    ninedoor_host::ticket::run(verb, &default, &Clock::system(), &mut std::io::stdout())
+    let mut said = Vec::new();
+    ninedoor_host::ticket::run(verb, &default, &Clock::system(), &mut said)?;
+    audit::leave_ticket(verb, verb.state_dir().unwrap_or(&default), &said)?;
+    std::io::stdout().write_all(&said)?;
+    Ok(())
 }
 
 fn list(words: ServeWords) -> anyhow::Result<()> {

@@ -19,7 +19,7 @@ pub use self::{
     leases::{LeaseSettings, SharingWord},
     read::{ConfigRefused, read},
     sessions::{SessionSettings, TlsSettings},
-    stores::{ArtefactSettings, OutputSettings},
+    stores::{ArtefactSettings, AuditSettings, OutputSettings},
 };
 use crate::backend::BackendChoice;
 
@@ -50,6 +50,8 @@ pub struct Config {
     pub artefacts: ArtefactSettings,
     /// What is kept of jobs' results.
     pub outputs: OutputSettings,
+    /// What is kept of the audit log.
+    pub audit: AuditSettings,
     /// The processes that run jobs.
     pub executors: ExecutorSettings,
 }
@@ -68,6 +70,7 @@ impl Default for Config {
             leases: LeaseSettings::default(),
             artefacts: ArtefactSettings::default(),
             outputs: OutputSettings::default(),
+            audit: AuditSettings::default(),
             executors: ExecutorSettings::default(),
         }
     }
@@ -83,6 +86,7 @@ impl Config {
         self.leases.check()?;
         self.artefacts.check()?;
         self.outputs.check()?;
+        self.audit.check()?;
         self.executors.check()?;
         if self.name.is_empty() || self.name.len() > 64 || self.name.contains(char::is_whitespace) {
             return Err(ConfigRefused::value(

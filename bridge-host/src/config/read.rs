@@ -109,7 +109,8 @@ fn read_file(path: &Path) -> Result<Table, ConfigRefused> {
 
 /// The keys that variables may set at the top; what else begins with `COHESIX_` belongs to somebody else.
 const TOP: [&str; 6] = ["name", "backend", "listen", "insecure_plaintext", "state_dir", "metrics"];
-const TABLES: [&str; 6] = ["tls", "sessions", "leases", "artefacts", "outputs", "executors"];
+const TABLES: [&str; 7] =
+    ["tls", "sessions", "leases", "artefacts", "outputs", "audit", "executors"];
 
 fn key_of(variable: &str) -> Option<Vec<String>> {
     let key: Vec<String> =
@@ -193,6 +194,7 @@ mod tests {
             format!("{:?}", Config::default().leases),
             format!("{:?}", Config::default().artefacts),
             format!("{:?}", Config::default().outputs),
+            format!("{:?}", Config::default().audit),
             format!("{:?}", Config::default().executors),
         ] {
             let keys = settings.split([' ', '{', ',']).filter_map(|word| word.strip_suffix(':'));

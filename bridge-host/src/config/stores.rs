@@ -1,9 +1,12 @@
-//! `[artefacts]` and `[outputs]`: what may be staged, and what is kept of results.
+//! `[artefacts]`, `[outputs]` and `[audit]`: what may be staged, and what is kept of results and of the log.
 
 use serde::Deserialize;
 
 use super::read::{ConfigRefused, within};
-use crate::store::{ArtefactQuota, OutputQuota};
+use crate::{
+    audit::ChainBounds,
+    store::{ArtefactQuota, OutputQuota},
+};
 
 const MIB: u64 = 1 << 20;
 
@@ -90,6 +93,35 @@ impl OutputSettings {
             jobs_max: self.jobs_max,
             keep_ms: self.keep_s * 1000,
         }
+    }
+}
+
+/// What is kept of the audit log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AuditSettings {
+    /// MiB of one file; then the next is begun.
+    pub file_mb_max: u64,
+    /// Files; the oldest go first.
+    pub files_max: u64,
+}
+
+impl Default for AuditSettings {
+    fn default() -> Self {
+        Self { file_mb_max: 16, files_max: 64 }
+    }
+}
+
+impl AuditSettings {
+    pub(super) fn check(&self) -> Result<(), ConfigRefused> {
+        within("audit.file_mb_max", self.file_mb_max, 1..=1024)?;
+        within("audit.files_max", self.files_max, 2..=65_536)
+    }
+
+    /// For the log.
+    #[must_use]
+    pub(crate) const fn bounds(&self) -> ChainBounds {
+        ChainBounds { file_bytes_max: self.file_mb_max * MIB, files_max: self.files_max }
     }
 }
 

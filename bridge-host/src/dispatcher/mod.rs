@@ -37,6 +37,7 @@ use self::{
     control_log::ControlLog, launch::Prepared, metrics::JobsEnded, modules::Modules, outbox::Outbox,
 };
 use crate::{
+    audit::AuditLog,
     fleet::{Fleet, WatchHandle},
     store::{Artefacts, Journal, Outputs},
 };
@@ -50,6 +51,8 @@ pub(crate) struct Dispatcher {
     pub(crate) artefacts: Artefacts,
     pub(crate) outputs: Outputs,
     pub(crate) journal: Journal,
+    /// Keeps the log's lines.
+    pub(crate) audit: AuditLog,
     outbox: Outbox,
     gpus: BTreeMap<GpuId, Gpu>,
     leases: BTreeMap<LeaseId, LeaseRecord>,
@@ -96,6 +99,7 @@ pub(crate) struct Parts {
     pub(crate) artefacts: Artefacts,
     pub(crate) outputs: Outputs,
     pub(crate) journal: Journal,
+    pub(crate) audit: AuditLog,
     /// Knows the secret of the tickets that are minted here.
     pub(crate) keeper: Keeper,
 }
@@ -108,7 +112,7 @@ const STORE_RETRY_MS: u64 = 1_000;
 
 impl Dispatcher {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { broker, fleet, bell, artefacts, outputs, journal, keeper } = parts;
+        let Parts { broker, fleet, bell, artefacts, outputs, journal, audit, keeper } = parts;
         Self {
             broker,
             fleet,
@@ -116,6 +120,7 @@ impl Dispatcher {
             artefacts,
             outputs,
             journal,
+            audit,
             outbox: Outbox::default(),
             gpus: BTreeMap::new(),
             leases: BTreeMap::new(),

@@ -22,7 +22,7 @@ mod stats;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use ninedoor::{Answer, Ask, AskId, Caller, MountId, ProviderNode, Revocation};
+use ninedoor::{Answer, Ask, AskId, AuditLine, Caller, MountId, ProviderNode, Revocation};
 use ninedoor_abi::{Errno, Now, PathName, Refusal, Subject, UnixMs};
 use ninedoor_host::{LocalProvider, Order};
 use secure9p::{
@@ -38,6 +38,7 @@ use self::{
     place::Place,
 };
 use crate::{
+    audit::Entry,
     dispatcher::{Dispatcher, Wish},
     store::{Done, Owner, Position, Receipt},
 };
@@ -223,12 +224,7 @@ impl Publisher {
         Ok(Reply::Read(bytes))
     }
 
-    fn write(
-        &mut self,
-        asking: &Asking<'_>,
-        node: ProviderNode,
-        data: &[u8],
-    ) -> Answer {
+    fn write(&mut self, asking: &Asking<'_>, node: ProviderNode, data: &[u8]) -> Answer {
         let file = self.nodes.open_file(node)?;
         match file {
             OpenFile::Orders(orders) => orders.write(&mut self.dispatcher, asking, data)?,
@@ -411,6 +407,15 @@ impl LocalProvider for Publisher {
         let due = self.dispatcher.next_deadline(self.told)?;
         // The wall's clock is told in whole milliseconds: rather late by one than early.
         Some(self.told.unix_ms.plus_ms(due.us_since(self.told.mono_us).div_ceil(1000) + 1))
+    }
+
+    fn audit(&mut self, at: UnixMs, line: &AuditLine) {
+        tracing::debug!(target: "audit", "ts_ms={at} {line}");
+        self.dispatcher.audit.note(Entry { at, line: line.clone() });
+    }
+
+    fn audit_overrun(&mut self, lines: u64) {
+        self.dispatcher.audit.note_lost(lines, self.told.unix_ms);
     }
 }
 

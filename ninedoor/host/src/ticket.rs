@@ -136,6 +136,18 @@ pub fn run(
     Ok(())
 }
 
+impl TicketVerb {
+    /// The state directory that was named.
+    #[must_use]
+    pub fn state_dir(&self) -> Option<&Path> {
+        let (Self::Mint(MintWords { state, .. })
+        | Self::Show { state, .. }
+        | Self::Revoke { state, .. }
+        | Self::Rotate { state, .. }) = self;
+        state.state_dir.as_deref()
+    }
+}
+
 impl StateWords {
     fn open(&self, default: &Path) -> anyhow::Result<Keeper> {
         Ok(Keeper::open(self.state_dir.as_deref().unwrap_or(default))?)
