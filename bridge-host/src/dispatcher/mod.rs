@@ -14,6 +14,7 @@ mod admission;
 mod board;
 mod control;
 mod control_log;
+mod cubin;
 mod effects;
 mod launch;
 mod metrics;

@@ -1,6 +1,6 @@
-//! What is known of modules without a GPU: their form, and the kernels and parameter tables of PTX.
+//! What is known of modules without a GPU: their form, and the kernels and parameter tables of PTX and of cubins.
 //!
-//! A cubin or a fat binary tells its tables to the executor that loads it; there they are checked all the same.
+//! A fat binary tells its tables to the executor that loads it; there all of them are checked again.
 
 use std::collections::BTreeMap;
 
@@ -9,6 +9,8 @@ use ninedoor_abi::{
     Errno, Refusal,
     job::{ModuleFormat, Sha256},
 };
+
+use super::cubin;
 
 /// Bytes of one module.
 pub(super) const MODULE_BYTES_MAX: u64 = 16 << 20;
@@ -84,7 +86,8 @@ impl ModuleFacts {
         let format = sniff(bytes)?;
         let kernels = match format {
             ModuleFormat::Ptx => Some(ptx_kernels(bytes)?),
-            ModuleFormat::Cubin | ModuleFormat::Fatbin => None,
+            ModuleFormat::Cubin => cubin::kernels(bytes)?,
+            ModuleFormat::Fatbin => None,
         };
         Ok(Self { format, kernels })
     }
