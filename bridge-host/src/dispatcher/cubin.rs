@@ -68,15 +68,15 @@ pub(super) fn kernels(bytes: &[u8]) -> Result<Option<Vec<KernelSignature>>, Refu
             Some((_, info)) => info.data(endian, bytes).map_err(damaged)?,
             None => return Ok(None),
         };
-        let Some(parameters) = parameters(info).map_err(|what| {
-            Refusal::invalid(format!("module: cubin: .nv.info.{name}: {what}"))
-        })?
+        let Some(parameters) = parameters(info)
+            .map_err(|what| Refusal::invalid(format!("module: cubin: .nv.info.{name}: {what}")))?
         else {
             return Ok(None);
         };
         let shared = section(format!("{SHARED}{name}").as_bytes());
         let system = section(SYSTEM_SHARED).map_or(0, |_| SYSTEM_SHARED_BYTES);
-        let shared = shared.map_or(0, |(_, section)| section.sh_size(endian).saturating_sub(system));
+        let shared =
+            shared.map_or(0, |(_, section)| section.sh_size(endian).saturating_sub(system));
         kernels.push(KernelSignature {
             name,
             parameters,
@@ -136,19 +136,25 @@ struct Attribute<'a> {
 impl<'a> Attribute<'a> {
     fn read(info: &'a [u8]) -> Result<(Self, &'a [u8]), String> {
         let Some((&[form, name, low, high], rest)) = info.split_first_chunk() else {
-            return Err(format!("ends within an attribute, {} bytes before its length", info.len()));
+            return Err(format!(
+                "ends within an attribute, {} bytes before its length",
+                info.len()
+            ));
         };
         let value = u16::from_le_bytes([low, high]);
         let length = if form == SIZED { usize::from(value) } else { 0 };
         match rest.split_at_checked(length) {
             Some((payload, rest)) => Ok((Self { name, value, payload }, rest)),
-            None => Err(format!("attribute {name:#04x} has {length} bytes, {} are left", rest.len())),
+            None => {
+                Err(format!("attribute {name:#04x} has {length} bytes, {} are left", rest.len()))
+            }
         }
     }
 }
 
 fn parameter(payload: &[u8]) -> Result<(u16, ParameterSlot), String> {
-    let Ok([_, _, _, _, ordinal @ .., _, _, _, _, _, _]) = <[u8; KPARAM_INFO_BYTES]>::try_from(payload)
+    let Ok([_, _, _, _, ordinal @ .., _, _, _, _, _, _]) =
+        <[u8; KPARAM_INFO_BYTES]>::try_from(payload)
     else {
         return Err(format!(
             "a parameter takes {KPARAM_INFO_BYTES} bytes to tell, got {}",
