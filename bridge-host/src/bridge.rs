@@ -12,6 +12,7 @@
 use std::{
     io,
     net::SocketAddr,
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -40,8 +41,8 @@ use crate::{
     publisher::Publisher,
     sampler,
     store::{
-        Artefacts, Journal, JournalError, JournalThreads, Outputs, Rows, Scribes, StateDir,
-        StateDirError,
+        Artefacts, Journal, JournalError, JournalThreads, KinList, Outputs, Rows, Scribes,
+        StateDir, StateDirError,
     },
 };
 
@@ -50,6 +51,10 @@ const DRAIN_LOOK: Duration = Duration::from_millis(20);
 
 /// How often the state directory is looked at for what other programs have changed.
 const CHANGES_LOOK: Duration = Duration::from_secs(1);
+
+/// How often it is looked whether executors of an earlier daemon are gone, and how long they are waited for.
+const EXECUTORS_LOOK: Duration = Duration::from_millis(10);
+const EXECUTORS_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why a bridge does not start.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +71,16 @@ pub enum StartRefused {
     /// There are no GPUs to serve.
     #[error("{0}; --backend soft needs no hardware")]
     Gpu(#[from] GpuError),
+    /// Processes of an earlier daemon may have GPU memory.
+    #[error(
+        "executors of an earlier gpu-bridge-host have not ended after {waited_s} s, and may have GPU memory: {pids:?}; kill them, or look for what is wrong with the driver, and start again"
+    )]
+    Executors {
+        /// How long they were waited for.
+        waited_s: u64,
+        /// Their process ids.
+        pids: Vec<u32>,
+    },
     /// Leases and jobs that an earlier daemon left cannot be read.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -141,6 +156,7 @@ impl Bridge {
             backend: inventory.backend,
             stderr: config.executors.stderr,
             confinement: config.executors.confinement,
+            kin: outlive_executors(&config.state_dir).await?,
         };
         let (watch, bell, fleet) =
             Watch::new(program, config.executors.spares, config.executors.max)
@@ -332,6 +348,25 @@ fn start_scribes(hive: &BridgeHive) -> Result<Scribes, StartRefused> {
     let tell = move |done| told.with(|_, publisher, now| publisher.stored(done, now));
     hive.with(|_, publisher, _| publisher.dispatcher.artefacts.start(tell))
         .map_err(|error| StartRefused::Store { what: "artefact", error })
+}
+
+/// Waits until no executor of an earlier daemon is left: they end with it, as soon as their drivers let them.
+async fn outlive_executors(state_dir: &Path) -> Result<KinList, StartRefused> {
+    let list = state_dir.join("executors");
+    let world = |error| StartRefused::Store { what: "executor", error };
+    let waiting = async {
+        while !KinList::living(&list).map_err(world)?.is_empty() {
+            tokio::time::sleep(EXECUTORS_LOOK).await;
+        }
+        KinList::begin(&list).map_err(world)
+    };
+    match tokio::time::timeout(EXECUTORS_PATIENCE, waiting).await {
+        Ok(list) => list,
+        Err(_) => Err(StartRefused::Executors {
+            waited_s: EXECUTORS_PATIENCE.as_secs(),
+            pids: KinList::living(&list).map_err(world)?,
+        }),
+    }
 }
 
 /// Whenever more is on the disk, the answers that waited for it are given.

@@ -14,10 +14,12 @@ use std::{
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::cgroup::Cgroup;
-use crate::{backend::Backend, config::ConfinementChoice, executor::EXECUTOR_ARGUMENT};
+use crate::{
+    backend::Backend, config::ConfinementChoice, executor::EXECUTOR_ARGUMENT, store::KinList,
+};
 
 /// How executors are started.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct ExecutorProgram {
     /// A program whose `main` calls [`crate::executor_main`] first thing.
     pub(crate) path: PathBuf,
@@ -27,6 +29,8 @@ pub(crate) struct ExecutorProgram {
     pub(crate) stderr: bool,
     /// Whether it may work without some of what confines it.
     pub(crate) confinement: ConfinementChoice,
+    /// Where it is written down: the next daemon waits for it.
+    pub(crate) kin: KinList,
 }
 
 /// What an executor may know of our environment: where libraries are, and how to tell what went wrong.
@@ -96,12 +100,16 @@ impl ExecutorProgram {
             .map_err(|error| {
                 io::Error::new(error.kind(), format!("start {}: {error}", self.path.display()))
             })?;
-        match pidfd_open(pid(&child)?, PidfdFlags::empty()) {
+        let held = pid(&child).and_then(|pid| {
+            self.kin.note(child.id())?;
+            Ok(pidfd_open(pid, PidfdFlags::empty())?)
+        });
+        match held {
             Ok(pidfd) => Ok(Process { child, leash: Arc::new(Leash { pidfd, cgroup }) }),
-            Err(errno) => {
+            Err(error) => {
                 child.kill()?;
                 child.wait()?;
-                Err(errno.into())
+                Err(error)
             }
         }
     }

@@ -5,6 +5,7 @@
 
 mod artefacts;
 mod journal;
+mod kin;
 mod outputs;
 mod state_dir;
 
@@ -15,6 +16,7 @@ pub(crate) use journal::{
     AcceptedJob, Input, Journal, JournalThreads, Position, Row, Rows, Stage, Step,
 };
 pub use journal::{JournalDamage, JournalError};
+pub(crate) use kin::KinList;
 pub(crate) use outputs::{Output, OutputQuota, Outputs, Pending};
 pub(crate) use state_dir::StateDir;
 pub use state_dir::StateDirError;
