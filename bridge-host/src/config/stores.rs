@@ -64,17 +64,27 @@ impl ArtefactSettings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OutputSettings {
-    /// MiB of all outputs; the oldest go first.
+    /// MiB of all outputs; the oldest of whoever has most go first.
     pub store_mb_max: u64,
     /// Jobs whose outputs are kept.
     pub jobs_max: usize,
+    /// MiB of one owner's outputs; its oldest go first.
+    pub owner_mb_max: u64,
+    /// Jobs of one owner whose outputs are kept.
+    pub owner_jobs_max: usize,
     /// Seconds that they are kept.
     pub keep_s: u64,
 }
 
 impl Default for OutputSettings {
     fn default() -> Self {
-        Self { store_mb_max: 65_536, jobs_max: 65_536, keep_s: 7 * 86_400 }
+        Self {
+            store_mb_max: 65_536,
+            jobs_max: 65_536,
+            owner_mb_max: 32_768,
+            owner_jobs_max: 16_384,
+            keep_s: 7 * 86_400,
+        }
     }
 }
 
@@ -82,6 +92,8 @@ impl OutputSettings {
     pub(super) fn check(&self) -> Result<(), ConfigRefused> {
         within("outputs.store_mb_max", self.store_mb_max, 1..=MB_MAX)?;
         within("outputs.jobs_max", self.jobs_max, 1..=1_048_576)?;
+        within("outputs.owner_mb_max", self.owner_mb_max, 1..=MB_MAX)?;
+        within("outputs.owner_jobs_max", self.owner_jobs_max, 1..=1_048_576)?;
         within("outputs.keep_s", self.keep_s, 1..=31_536_000)
     }
 
@@ -91,6 +103,8 @@ impl OutputSettings {
         OutputQuota {
             store_bytes_max: self.store_mb_max * MIB,
             jobs_max: self.jobs_max,
+            owner_bytes_max: self.owner_mb_max * MIB,
+            owner_jobs_max: self.owner_jobs_max,
             keep_ms: self.keep_s * 1000,
         }
     }

@@ -8,6 +8,7 @@ mod journal;
 mod kin;
 mod outputs;
 mod state_dir;
+mod writing;
 
 pub(crate) use artefacts::{
     Artefact, ArtefactQuota, Artefacts, Done, Owner, Receipt, Scribes, Upload,

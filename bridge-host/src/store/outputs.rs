@@ -21,7 +21,10 @@ use std::{
 use ninedoor_abi::{Errno, JobId, Refusal, UnixMs, job::Sha256};
 use serde::{Deserialize, Serialize};
 
-use super::Owner;
+use super::{
+    Owner,
+    writing::{Underway, Writing},
+};
 
 const INDEX: &str = "index.json";
 const FILES: &str = "files";
@@ -29,10 +32,14 @@ const FILES: &str = "files";
 /// How much is kept, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct OutputQuota {
-    /// Bytes of all outputs; the oldest go first.
+    /// Bytes of all outputs; the oldest of whoever has most go first.
     pub(crate) store_bytes_max: u64,
-    /// Jobs whose outputs are kept; the oldest go first.
+    /// Jobs whose outputs are kept; the same.
     pub(crate) jobs_max: usize,
+    /// Bytes of one owner's outputs; its oldest go first.
+    pub(crate) owner_bytes_max: u64,
+    /// Jobs of one owner whose outputs are kept; the same.
+    pub(crate) owner_jobs_max: usize,
     /// Milliseconds that outputs are kept after their job ended.
     pub(crate) keep_ms: u64,
 }
@@ -44,7 +51,20 @@ pub(crate) struct Outputs {
     quota: OutputQuota,
     /// By job, for those who look; a job's latest outputs only.
     jobs: BTreeMap<JobId, Kept>,
+    /// The same jobs, the one that ended first before the others.
+    by_age: BTreeMap<(UnixMs, u64), JobId>,
+    /// What each owner has of them.
+    shares: BTreeMap<Owner, Share>,
+    writing: Writing,
+    /// Of all of them.
+    bytes: u64,
     numbers_used: u64,
+}
+
+#[derive(Debug, Default)]
+struct Share {
+    by_age: BTreeMap<(UnixMs, u64), JobId>,
+    bytes: u64,
 }
 
 #[derive(Debug)]
@@ -73,6 +93,7 @@ pub(crate) struct Pending {
     owner: Owner,
     files: Vec<PendingFile>,
     published: bool,
+    underway: Option<Underway>,
 }
 
 #[derive(Debug)]
@@ -103,8 +124,16 @@ impl Outputs {
     /// What the file system says.
     pub(crate) fn open(root: &Path, quota: OutputQuota) -> io::Result<Self> {
         fs::create_dir_all(root)?;
-        let mut store =
-            Self { root: root.to_owned(), quota, jobs: BTreeMap::new(), numbers_used: 0 };
+        let mut store = Self {
+            root: root.to_owned(),
+            quota,
+            jobs: BTreeMap::new(),
+            by_age: BTreeMap::new(),
+            shares: BTreeMap::new(),
+            writing: Writing::default(),
+            bytes: 0,
+            numbers_used: 0,
+        };
         let mut found = Vec::new();
         for entry in fs::read_dir(root)? {
             let path = entry?.path();
@@ -124,7 +153,7 @@ impl Outputs {
     /// Makes the files of a job, zeroed and of full size.
     ///
     /// # Errors
-    /// `ENOSPC` when they cannot fit even into an empty store, `EIO` from the file system.
+    /// `ENOSPC` when they do not fit although all of the owner's that may go has gone, `EIO` from the file system.
     pub(crate) fn begin(
         &mut self,
         job: &JobId,
@@ -132,12 +161,7 @@ impl Outputs {
         files: &[(String, u64)],
     ) -> Result<Pending, Refusal> {
         let wanted: u64 = files.iter().map(|(_, bytes)| bytes).sum();
-        let limit = self.quota.store_bytes_max;
-        if wanted > limit {
-            let text = format!("outputs of {job} take {wanted} bytes, the store keeps {limit}");
-            return Err(Refusal::new(Errno::ENOSPC, text));
-        }
-        self.make_room(wanted);
+        self.check_room(job, owner, wanted)?;
         let number = self.numbers_used;
         self.numbers_used += 1;
         let mut pending = Pending {
@@ -146,8 +170,13 @@ impl Outputs {
             job: job.clone(),
             owner: owner.clone(),
             files: Vec::new(),
-            published: false,
+            published: files.is_empty(),
+            underway: Some(self.writing.take(owner, wanted)),
         };
+        if files.is_empty() {
+            return Ok(pending); // nothing is made on disk, kept or removed for a job without outputs
+        }
+        self.make_room(owner);
         fs::create_dir_all(pending.directory.join(FILES))
             .and_then(|()| pending.make_files(files))
             .map_err(|error| world(&pending.directory, &error))?;
@@ -168,12 +197,17 @@ impl Outputs {
             let text = format!("{} hashes for {} outputs", written.len(), pending.files.len());
             return Err(Refusal::new(Errno::EPROTO, text));
         }
+        if pending.files.is_empty() {
+            self.forget(&pending.job); // what an earlier job of that name left
+            return Ok(());
+        }
         let names = pending.files.iter().map(|file| file.name.clone());
         let files: BTreeMap<_, _> = names.zip(written.iter().copied()).collect();
         let kept = Kept { number: pending.number, owner: pending.owner.clone(), ended_ms, files };
         write_index(&pending.directory, &pending.job, &kept)
             .map_err(|error| world(&pending.directory, &error))?;
         pending.published = true;
+        pending.underway = None;
         self.put(pending.job.clone(), kept);
         Ok(())
     }
@@ -226,22 +260,18 @@ impl Outputs {
 
     /// Removes what is older than it is kept.
     pub(crate) fn expire(&mut self, now: UnixMs) {
-        let keep_ms = self.quota.keep_ms;
-        let old: Vec<JobId> = self
-            .jobs
-            .iter()
-            .filter(|(_, kept)| now.ms_since(kept.ended_ms) > keep_ms)
-            .map(|(job, _)| job.clone())
-            .collect();
-        for job in old {
-            self.forget(&job);
+        while let Some((&(ended_ms, _), job)) = self.by_age.first_key_value() {
+            if now.ms_since(ended_ms) <= self.quota.keep_ms {
+                return;
+            }
+            self.forget(&job.clone());
         }
     }
 
     /// Bytes of all outputs shown.
     #[must_use]
-    pub(crate) fn bytes(&self) -> u64 {
-        self.jobs.values().map(Kept::bytes).sum()
+    pub(crate) const fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     fn seen(&self, viewer: &Owner, job: &JobId) -> Option<&Kept> {
@@ -250,24 +280,71 @@ impl Outputs {
 
     fn put(&mut self, job: JobId, kept: Kept) {
         self.forget(&job);
+        self.bytes += kept.bytes();
+        self.by_age.insert(kept.age(), job.clone());
+        let share = self.shares.entry(kept.owner.clone()).or_default();
+        share.bytes += kept.bytes();
+        share.by_age.insert(kept.age(), job.clone());
         self.jobs.insert(job, kept);
     }
 
     fn forget(&mut self, job: &JobId) {
         let Some(kept) = self.jobs.remove(job) else { return };
+        self.by_age.remove(&kept.age());
+        self.bytes -= kept.bytes();
+        if let Some(share) = self.shares.get_mut(&kept.owner) {
+            share.bytes -= kept.bytes();
+            share.by_age.remove(&kept.age());
+            if share.by_age.is_empty() {
+                self.shares.remove(&kept.owner);
+            }
+        }
         let directory = self.directory(kept.number);
         if let Err(error) = fs::remove_dir_all(&directory) {
             tracing::warn!(path = %directory.display(), %error, "cannot remove old outputs");
         }
     }
 
-    fn make_room(&mut self, bytes: u64) {
+    /// Whether these bytes and all that is being written would fit if nothing else were there.
+    fn check_room(&self, job: &JobId, owner: &Owner, wanted: u64) -> Result<(), Refusal> {
+        let bounds = [
+            (self.writing.of(owner), self.quota.owner_bytes_max, "one owner", "owner_mb_max"),
+            (self.writing.bytes(), self.quota.store_bytes_max, "the store", "store_mb_max"),
+        ];
+        for (writing, most, whose, setting) in bounds {
+            if writing.saturating_add(wanted) > most {
+                let text = format!(
+                    "outputs of {job} take {wanted} bytes, jobs that run write {writing}; {whose} keeps at most {most} (outputs.{setting})"
+                );
+                return Err(Refusal::new(Errno::ENOSPC, text));
+            }
+        }
+        Ok(())
+    }
+
+    /// For what its owner has under way and one job more: its own oldest go first; then, where the store is full, those of whoever
+    /// has most.
+    fn make_room(&mut self, owner: &Owner) {
+        while self.shares.get(owner).is_some_and(|share| self.is_too_much(owner, share)) {
+            self.forget_oldest_of(owner);
+        }
         while self.jobs.len() >= self.quota.jobs_max
-            || self.bytes() + bytes > self.quota.store_bytes_max
+            || self.bytes + self.writing.bytes() > self.quota.store_bytes_max
         {
-            let oldest =
-                self.jobs.iter().min_by_key(|(_, kept)| kept.number).map(|(job, _)| job.clone());
-            let Some(oldest) = oldest else { return };
+            let most = self.shares.iter().max_by_key(|(_, share)| share.bytes);
+            let Some(most) = most.map(|(owner, _)| owner.clone()) else { return };
+            self.forget_oldest_of(&most);
+        }
+    }
+
+    fn is_too_much(&self, owner: &Owner, share: &Share) -> bool {
+        share.by_age.len() >= self.quota.owner_jobs_max
+            || share.bytes + self.writing.of(owner) > self.quota.owner_bytes_max
+    }
+
+    fn forget_oldest_of(&mut self, owner: &Owner) {
+        let oldest = self.shares.get(owner).and_then(|share| share.by_age.values().next().cloned());
+        if let Some(oldest) = oldest {
             self.forget(&oldest);
         }
     }
@@ -280,6 +357,11 @@ impl Outputs {
 impl Kept {
     fn is_seen_by(&self, viewer: &Owner) -> bool {
         *viewer == Owner::Shared || self.owner == *viewer
+    }
+
+    /// Its place among the others: by the end of its job.
+    const fn age(&self) -> (UnixMs, u64) {
+        (self.ended_ms, self.number)
     }
 
     fn bytes(&self) -> u64 {
@@ -374,7 +456,13 @@ mod tests {
     use super::*;
     use crate::digest::sha256_of;
 
-    const QUOTA: OutputQuota = OutputQuota { store_bytes_max: 100, jobs_max: 3, keep_ms: 1000 };
+    const QUOTA: OutputQuota = OutputQuota {
+        store_bytes_max: 100,
+        jobs_max: 3,
+        owner_bytes_max: 70,
+        owner_jobs_max: 3,
+        keep_ms: 1000,
+    };
 
     struct World {
         directory: TempDir,
@@ -478,12 +566,55 @@ mod tests {
     }
 
     #[test]
+    fn a_job_without_outputs_leaves_nothing_and_replaces_an_earlier_one_of_its_name() {
+        let mut world = World::new();
+        world.run("j", &worker("w"), b"abc", 1);
+        let pending = world.store.begin(&job("j"), &worker("w"), &[]).unwrap();
+        assert_eq!(world.directories(), 1);
+        world.store.publish(pending, &[], UnixMs(2)).unwrap();
+        assert_eq!((world.directories(), world.store.bytes()), (0, 0));
+        assert!(world.store.files(&worker("w"), &job("j")).is_none());
+    }
+
+    #[test]
     fn outputs_that_can_never_fit_are_refused() {
         let mut world = World::new();
         let refusal =
-            world.store.begin(&job("j"), &worker("w"), &[("result".to_owned(), 101)]).unwrap_err();
-        let text = "outputs of j take 101 bytes, the store keeps 100";
+            world.store.begin(&job("j"), &worker("w"), &[("result".to_owned(), 71)]).unwrap_err();
+        let text = "outputs of j take 71 bytes, jobs that run write 0; one owner keeps at most 70 (outputs.owner_mb_max)";
         assert_eq!(refusal, Refusal::new(Errno::ENOSPC, text));
+    }
+
+    /// Proves ART-16.
+    #[test]
+    fn an_owner_makes_room_for_itself_and_the_store_takes_it_from_whoever_has_most() {
+        let mut world = World::new();
+        world.run("w1", &worker("w"), &[0; 40], 1);
+        world.run("v1", &worker("v"), &[0; 20], 2);
+        world.run("w2", &worker("w"), &[0; 40], 3);
+        let kept: Vec<_> = world.store.jobs(&Owner::Shared).map(ToString::to_string).collect();
+        assert_eq!(kept, ["v1", "w2"], "the oldest of its own, though there was room in the store");
+        world.run("u1", &worker("u"), &[0; 50], 4);
+        let kept: Vec<_> = world.store.jobs(&Owner::Shared).map(ToString::to_string).collect();
+        assert_eq!(kept, ["u1", "v1"], "whoever has most, and not who has the oldest");
+    }
+
+    /// Proves ART-16.
+    #[test]
+    fn what_is_being_written_counts_until_it_is_dropped() {
+        let mut world = World::new();
+        let begin = |world: &mut World, id: &str, owner: &str, bytes| {
+            world.store.begin(&job(id), &worker(owner), &[("result".to_owned(), bytes)])
+        };
+        let first = begin(&mut world, "a", "w", 60).unwrap();
+        let refusal = begin(&mut world, "b", "w", 11).unwrap_err();
+        let text = "outputs of b take 11 bytes, jobs that run write 60; one owner keeps at most 70 (outputs.owner_mb_max)";
+        assert_eq!(refusal, Refusal::new(Errno::ENOSPC, text));
+        let refusal = begin(&mut world, "c", "v", 41).unwrap_err();
+        let text = "outputs of c take 41 bytes, jobs that run write 60; the store keeps at most 100 (outputs.store_mb_max)";
+        assert_eq!(refusal, Refusal::new(Errno::ENOSPC, text));
+        drop(first);
+        begin(&mut world, "c", "v", 41).unwrap();
     }
 
     #[test]

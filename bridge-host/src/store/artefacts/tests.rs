@@ -505,7 +505,7 @@ fn act_on(world: &mut World, model: &mut Model, act: &Act) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(32))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     /// Proves ART-3, ART-6, ART-14.
     #[test]
