@@ -1,4 +1,4 @@
-//! The rules, seen from outside: by what was carried out, once it was stored.
+//! The rules, seen from outside: by what was carried out. When the power fails it forgets what the disk had not got, as all do.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use crate::daemon::GPU_MB;
 /// From the moment a revocation is stored to the moment nothing of the lease runs: the time a killed executor takes to die.
 const REVOKED_WITHIN_US: u64 = 9_000_000;
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Checker {
     leases: BTreeMap<LeaseId, LeaseRecord>,
     alive: BTreeSet<ExecutorRef>,

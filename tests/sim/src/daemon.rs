@@ -1,10 +1,13 @@
-//! The daemon: the real broker, and a store that commits in groups. Nothing is carried out or answered before it is stored.
+//! The daemon: the real broker, over a store in two steps. What the broker decides is handed to the system before it is carried
+//! out; it is answered when it is on the disk, in groups.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
-use bridge_host_broker::{Answer, Broker, Command, Effect, Event, EventRefused, Policy};
+use bridge_host_broker::{
+    Answer, Broker, Command, Effect, Event, EventRefused, JobRequest, Policy,
+};
 use bridge_host_gpu::{BackendKind, ComputeCapability, GpuInfo, Health, MemoryEnforcement};
-use ninedoor_abi::{Errno, GpuId, MonoUs, Now, Refusal, UnixMs};
+use ninedoor_abi::{Errno, GpuId, JobId, MonoUs, Now, Refusal, UnixMs};
 
 use crate::{
     happening::{Reply, Request},
@@ -22,18 +25,20 @@ pub(crate) struct Daemon {
     boot_us: u64,
     /// How far the wall clock was set ahead, in milliseconds.
     pub(crate) wall_ahead_ms: u64,
-    /// What is being stored, and what comes after it.
-    committing: Option<Batch>,
-    next: Batch,
+    /// What is to be handed to the system, and then carried out.
+    effects: VecDeque<Effect>,
+    /// What descriptors say of jobs that are being accepted.
+    requests: BTreeMap<JobId, JobRequest>,
+    /// Answers that are given when the sync that is under way is done.
+    syncing: Option<Vec<Answered>>,
+    /// Answers that the next sync is for.
+    waiting: Vec<Answered>,
+    /// Whether something was handed over since the last sync began.
+    dirty: bool,
 }
 
-/// Effects, and the answers that may be given once they are stored, each to its worker and session.
-#[derive(Debug, Default)]
-pub(crate) struct Batch {
-    pub(crate) effects: Vec<Effect>,
-    pub(crate) answers: Vec<(usize, u64, Reply)>,
-    requests: BTreeMap<ninedoor_abi::JobId, bridge_host_broker::JobRequest>,
-}
+/// A reply to a worker's session.
+pub(crate) type Answered = (usize, u64, Reply);
 
 impl Daemon {
     pub(crate) fn boot(now_us: u64, wall_ahead_ms: u64, store: &Store) -> Self {
@@ -42,8 +47,11 @@ impl Daemon {
             broker,
             boot_us: now_us,
             wall_ahead_ms,
-            committing: None,
-            next: Batch::default(),
+            effects: VecDeque::new(),
+            requests: BTreeMap::new(),
+            syncing: None,
+            waiting: Vec::new(),
+            dirty: false,
         };
         let now = daemon.now(now_us);
         for gpu in gpus() {
@@ -84,13 +92,13 @@ impl Daemon {
             }
             Request::Do(command) => self.command(now_us, *command),
         };
-        self.next.answers.push((worker, session, reply));
+        self.waiting.push((worker, session, reply));
     }
 
     pub(crate) fn command(&mut self, now_us: u64, command: Command) -> Reply {
         if let Command::Submit { request, .. } = &command {
             // Only of an accepted job is there a record to store with it.
-            self.next.requests.entry(request.job.clone()).or_insert_with(|| request.clone());
+            self.requests.insert(request.job.clone(), request.clone());
         }
         let answer = self.broker.handle(command, self.now(now_us));
         self.drain();
@@ -110,32 +118,34 @@ impl Daemon {
     }
 
     fn drain(&mut self) {
-        while let Some(effect) = self.broker.poll_effect() {
-            self.next.effects.push(effect);
-        }
+        self.effects.extend(core::iter::from_fn(|| self.broker.poll_effect()));
     }
 
-    /// Begins to store what came up, unless the store is busy; whether it began.
-    pub(crate) fn begin_commit(&mut self) -> bool {
-        let idle = self.committing.is_none()
-            && !(self.next.effects.is_empty() && self.next.answers.is_empty());
-        if idle {
-            self.committing = Some(core::mem::take(&mut self.next));
-        }
-        idle
+    /// Hands the next effect to the system; now it may be carried out.
+    pub(crate) fn store_next(&mut self, store: &mut Store) -> Option<Effect> {
+        let effect = self.effects.pop_front()?;
+        let request = match &effect {
+            Effect::Record { record, .. } => self.requests.remove(&record.job),
+            _ => None,
+        };
+        store.apply(&effect, request.as_ref());
+        self.dirty = true;
+        Some(effect)
     }
 
-    /// It is stored: now it may be carried out.
-    pub(crate) fn committed(&mut self, store: &mut Store) -> Batch {
-        let batch = self.committing.take().expect("one commit at a time");
-        for effect in &batch.effects {
-            let request = match effect {
-                Effect::Record { record, .. } => batch.requests.get(&record.job),
-                _ => None,
-            };
-            store.apply(effect, request);
+    /// Begins to sync, unless the disk is busy; whether it began.
+    pub(crate) fn begin_sync(&mut self) -> bool {
+        let begins = self.syncing.is_none() && (self.dirty || !self.waiting.is_empty());
+        if begins {
+            self.dirty = false;
+            self.syncing = Some(core::mem::take(&mut self.waiting));
         }
-        batch
+        begins
+    }
+
+    /// It is on the disk: now it may be answered.
+    pub(crate) fn synced(&mut self) -> Vec<Answered> {
+        self.syncing.take().expect("one sync at a time")
     }
 
     /// Leases there are, to choose one of.
@@ -151,7 +161,7 @@ impl Daemon {
             let view = self.broker.gpu_view(gpu).unwrap();
             (view.leased_mb, view.jobs_queued, view.jobs_running, view.executors) == (0, 0, 0, 0)
         };
-        self.broker.gpus().all(idle) && self.committing.is_none() && self.next.effects.is_empty()
+        self.broker.gpus().all(idle) && self.syncing.is_none() && self.effects.is_empty()
     }
 }
 

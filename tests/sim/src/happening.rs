@@ -25,8 +25,8 @@ pub(crate) enum Happening {
         session: u64,
         reply: Reply,
     },
-    /// The store has what it was given.
-    Committed {
+    /// The disk has what the system had when the sync began.
+    Synced {
         boot: u64,
     },
     /// The daemon's own timer.
@@ -51,6 +51,7 @@ pub(crate) enum Happening {
         boot: u64,
         gpu: GpuId,
     },
+    /// It is killed: what was handed to the system stays. Or the power fails: what was synced stays.
     DaemonCrashes,
     DaemonBoots,
     QueenActs,

@@ -7,7 +7,7 @@ use bridge_host_broker::{
 };
 use ninedoor_abi::{Epoch, GpuId, JobId, LeaseId, LeaseRecord, Subject, TicketId, record::JobStep};
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Store {
     leases: BTreeMap<LeaseId, LeaseSnapshot>,
     jobs: BTreeMap<JobNumber, JobSnapshot>,

@@ -38,6 +38,8 @@ pub struct Report {
     pub leases_granted: u64,
     /// How often the daemon crashed.
     pub crashes: u64,
+    /// How often of these the power failed, and the system forgot what was not on the disk.
+    pub power_cuts: u64,
     /// Events of executors that did not count any more, and lies.
     pub events_refused: u64,
     /// When the last worker had what it wanted, in seconds of virtual time.
@@ -48,7 +50,14 @@ struct World {
     now_us: u64,
     dice: Dice,
     agenda: Agenda,
+    /// Whether the power may fail; it costs a copy of everything with each sync.
+    bad_power: bool,
+    /// What the system has, and would lose with its power.
     store: Store,
+    /// What the disk has, and what had been seen by then.
+    disk: (Store, Checker),
+    /// What it will have when the sync that is under way is done.
+    syncing: Option<(Store, Checker)>,
     daemon: Option<Daemon>,
     /// Counts the daemon's lives: what was set in motion in an earlier one comes to nothing.
     boot: u64,
@@ -58,6 +67,7 @@ struct World {
     workers: Vec<Worker>,
     checker: Checker,
     crashes: u64,
+    power_cuts: u64,
     events_refused: u64,
     trace: String,
 }
@@ -90,7 +100,10 @@ impl World {
             now_us: 0,
             dice,
             agenda: Agenda::default(),
+            bad_power: seed.is_multiple_of(4),
             store: Store::default(),
+            disk: <(Store, Checker)>::default(),
+            syncing: None,
             daemon: None,
             boot: 0,
             wall_ahead_ms: 0,
@@ -99,6 +112,7 @@ impl World {
             workers,
             checker: Checker::default(),
             crashes: 0,
+            power_cuts: 0,
             events_refused: 0,
             trace: String::new(),
         };
@@ -134,7 +148,7 @@ impl World {
             Happening::ReplyArrives { worker, session, reply } => {
                 self.reply_arrives(worker, session, reply)
             }
-            Happening::Committed { boot } if boot == self.boot => self.committed(),
+            Happening::Synced { boot } if boot == self.boot => self.synced(),
             Happening::DaemonDue { boot } if boot == self.boot => {
                 self.due_us = None;
                 let now_us = self.now_us;
@@ -166,10 +180,13 @@ impl World {
                 self.daemon = Some(Daemon::boot(self.now_us, self.wall_ahead_ms, &self.store))
             }
             Happening::QueenActs => self.queen_acts(),
+            Happening::QueenUndoes { command } if self.daemon.is_none() => {
+                self.later(100_000, 500_000, Happening::QueenUndoes { command });
+            }
             Happening::QueenUndoes { command } => self.queen(command),
             Happening::WallIsSet => self.wall_ahead_ms += self.dice.between(0, 5_000),
             // Set in motion in an earlier life of the daemon.
-            Happening::Committed { .. }
+            Happening::Synced { .. }
             | Happening::DaemonDue { .. }
             | Happening::ExecutorReady { .. }
             | Happening::ExecutorEnds { .. }
@@ -178,14 +195,22 @@ impl World {
         }
     }
 
-    /// What follows from whatever happened: the store gets to work, the daemon's timer is set.
+    /// What follows from whatever happened: effects are stored and carried out, the disk gets to work, the daemon's timer is set.
     fn arrange(&mut self) {
+        while let Some(effect) =
+            self.daemon.as_mut().and_then(|daemon| daemon.store_next(&mut self.store))
+        {
+            self.tell(&effect);
+            self.checker.carried_out(&effect, self.now_us);
+            self.carry_out(effect);
+        }
         let (now_us, boot) = (self.now_us, self.boot);
         let Some(daemon) = &mut self.daemon else { return };
         daemon.wall_ahead_ms = self.wall_ahead_ms;
-        if daemon.begin_commit() {
+        if daemon.begin_sync() {
+            self.syncing = self.bad_power.then(|| (self.store.clone(), self.checker.clone()));
             let at_us = now_us + self.dice.between(200, 3_000);
-            self.agenda.at(at_us, Happening::Committed { boot });
+            self.agenda.at(at_us, Happening::Synced { boot });
         }
         let due_us = daemon.due_us(now_us).map(|due_us| due_us.max(now_us));
         if let Some(due_us) =
@@ -196,15 +221,13 @@ impl World {
         }
     }
 
-    fn committed(&mut self) {
+    fn synced(&mut self) {
         let Some(daemon) = &mut self.daemon else { return };
-        let batch = daemon.committed(&mut self.store);
-        for effect in batch.effects {
-            self.tell(&effect);
-            self.checker.carried_out(&effect, self.now_us);
-            self.carry_out(effect);
+        let answers = daemon.synced();
+        if let Some(synced) = self.syncing.take() {
+            self.disk = synced;
         }
-        for (worker, session, reply) in batch.answers {
+        for (worker, session, reply) in answers {
             self.send(Happening::ReplyArrives { worker, session, reply });
         }
     }
@@ -295,8 +318,15 @@ impl World {
         self.boot += 1;
         self.due_us = None;
         self.executors.all_die();
+        self.syncing = None;
+        if self.bad_power && self.dice.chance(500) {
+            self.tell(&"power fails");
+            (self.store, self.checker) = self.disk.clone();
+            self.power_cuts += 1;
+        } else {
+            self.tell(&"killed");
+        }
         self.checker.daemon_crashed();
-        self.tell(&"crash");
         self.later(10_000, 3_000_000, Happening::DaemonBoots);
         self.later(5_000_000, 20_000_000, Happening::DaemonCrashes);
     }
@@ -358,6 +388,7 @@ impl World {
             jobs_lost: self.checker.jobs_lost,
             leases_granted: self.checker.leases_granted,
             crashes: self.crashes,
+            power_cuts: self.power_cuts,
             events_refused: self.events_refused,
             took_s: self.now_us / 1_000_000,
             trace: self.trace,

@@ -5,17 +5,18 @@ use tests_sim::run;
 /// Proves JOB-24, LEASE-21.
 #[test]
 fn every_rule_holds_in_every_storm() {
-    let (mut ok, mut lost, mut crashes, mut refused) = (0, 0, 0, 0);
+    let (mut ok, mut lost, mut crashes, mut power_cuts, mut refused) = (0, 0, 0, 0, 0);
     for seed in 0..24 {
         let report = run(seed);
         ok += report.jobs_ok;
         lost += report.jobs_lost;
         crashes += report.crashes;
+        power_cuts += report.power_cuts;
         refused += report.events_refused;
     }
     assert!(
-        ok > 500 && lost > 5 && crashes > 24 && refused > 5,
-        "the storms were too mild: {ok} {lost} {crashes} {refused}"
+        ok > 500 && lost > 5 && crashes > 24 && power_cuts > 5 && refused > 5,
+        "the storms were too mild: {ok} {lost} {crashes} {power_cuts} {refused}"
     );
 }
 
