@@ -65,7 +65,8 @@ impl Backend {
             BackendKind::Nvidia => Box::new(bridge_host_cuda::CudaBackend::new()?),
             BackendKind::Soft => Box::new(mock::soft::SoftBackend::new(SoftConfig::default())),
             BackendKind::Mock => {
-                Box::new(mock::scripted::ScriptedBackend::new(mock::machines::workstation()))
+                // Mock GPUs have the same names in every machine; a lease is never larger than its GPU.
+                Box::new(mock::scripted::ScriptedBackend::new(mock::machines::rack(u8::MAX)))
             }
         })
     }

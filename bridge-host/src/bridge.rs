@@ -26,12 +26,14 @@ use bridge_host_gpu::GpuError;
 use ninedoor::{AuditLine, Server};
 use ninedoor_abi::Refusal;
 use ninedoor_host::{Clock, Hive, Keeper, KeeperError};
-use secure9p_tokio::{BindRefused, Dialer, ListenOptions, Listener, Uri, serve, tls::TlsRefused};
+use secure9p_tokio::{
+    BindRefused, Dialer, ListenOptions, Listener, Tally, Uri, serve_tallied, tls::TlsRefused,
+};
 use tokio::{sync::oneshot, task::JoinHandle as Task, time::interval};
 
 use crate::{
     audit::{AuditDir, AuditLog, AuditWriter, Inbox},
-    backend::Backend,
+    backend::{Backend, BackendChoice},
     config::{Config, ConfigRefused},
     dispatcher::{Dispatcher, Parts},
     executor::protocol::Report,
@@ -148,8 +150,23 @@ impl Bridge {
     /// What is in the way; nothing runs then.
     pub async fn start(config: Config) -> Result<BridgeHandle, StartRefused> {
         config.check()?;
+        let inventory = match config.mock_gpus {
+            Some(count) if config.backend == BackendChoice::Mock => Inventory::mock_rack(count)?,
+            _ => Inventory::take(config.backend)?,
+        };
+        Self::start_on(inventory, config).await
+    }
+
+    /// The same, on GPUs that were found before.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn start_on(
+        inventory: Inventory,
+        config: Config,
+    ) -> Result<BridgeHandle, StartRefused> {
+        config.check()?;
         let state = StateDir::open(&config.state_dir)?;
-        let inventory = Inventory::take(config.backend)?;
         let clock = Clock::system();
         let program = ExecutorProgram {
             path: config.executors.program(),
@@ -201,14 +218,23 @@ impl Bridge {
             tokio::spawn(keep_looking(hive.clone(), Inbox::of(&config.state_dir))),
             tokio::spawn(sampler::keep_sampling(hive.clone(), inventory.discovery, inventory.gpus)),
         ];
-        timers
-            .extend(scrapers.map(|listener| tokio::spawn(metrics::serve(listener, hive.clone()))));
+        let tally = Arc::new(Tally::default());
+        timers.extend(scrapers.map(|listener| {
+            let sources = metrics::Sources {
+                tally: Arc::clone(&tally),
+                state_directory: config.state_dir.clone(),
+                backend: inventory.backend,
+            };
+            tokio::spawn(metrics::serve(listener, hive.clone(), sources))
+        }));
         let uris = listeners.iter().map(|listener| listener.uri().clone()).collect();
         let (close, closed) = oneshot::channel::<()>();
         let limits = config.sessions.transport_limits();
-        let serving = tokio::spawn(serve(listeners, Arc::new(hive.clone()), limits, async {
+        let ended = async {
             let _ = closed.await; // dropped or sent: both mean the end
-        }));
+        };
+        let service = Arc::new(hive.clone());
+        let serving = tokio::spawn(serve_tallied(listeners, service, limits, tally, ended));
         Ok(BridgeHandle {
             hive,
             uris,

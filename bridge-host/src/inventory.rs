@@ -46,8 +46,24 @@ impl Inventory {
         }
     }
 
+    /// A mock machine with that many equal GPUs.
+    ///
+    /// # Errors
+    /// When there are none.
+    pub fn mock_rack(count: u8) -> Result<Self, GpuError> {
+        let discovery = mock::scripted::ScriptedDiscovery::new(mock::machines::rack(count));
+        Self::found(Backend(BackendKind::Mock), Box::new(discovery))
+    }
+
     fn of(backend: Backend) -> Result<Self, GpuError> {
-        let mut discovery = backend.discovery()?;
+        Self::found(backend, backend.discovery()?)
+    }
+
+    /// Takes stock of what this discovery finds; executors will work with this backend.
+    ///
+    /// # Errors
+    /// When its driver will not answer, or it finds no GPU.
+    pub fn found(backend: Backend, mut discovery: Box<dyn GpuDiscovery>) -> Result<Self, GpuError> {
         let found = discovery.inventory()?;
         if found.is_empty() {
             let detail = format!("the {backend} driver works and finds no GPU");

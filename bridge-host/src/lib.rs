@@ -21,7 +21,7 @@ mod fleet;
 mod inventory;
 pub mod limits;
 mod listing;
-mod metrics;
+pub mod metrics;
 mod publisher;
 mod sampler;
 mod store;

@@ -41,11 +41,14 @@ fn sample_all(discovery: &mut dyn GpuDiscovery, targets: &[(GpuId, String)]) -> 
 }
 
 fn put(hive: &BridgeHive, samples: Samples) {
-    hive.with(|_, publisher, _| {
+    hive.with(|_, publisher, now| {
         for (id, sample) in samples {
             match sample {
-                Ok(sample) => publisher.dispatcher.put_sample(&id, sample),
-                Err(error) => tracing::warn!(gpu = %id, %error, "cannot sample"),
+                Ok(sample) => publisher.dispatcher.put_sample(&id, sample, now),
+                Err(error) => {
+                    tracing::warn!(gpu = %id, %error, "cannot sample");
+                    publisher.dispatcher.no_sample(&id);
+                }
             }
         }
     });

@@ -43,10 +43,20 @@ impl Gpu {
         }
     }
 
+    /// Whether it takes new work, and why not; empty where its server does not say.
+    #[must_use]
+    pub fn state(&self) -> String {
+        match (self.text("state"), self.text("state_reason")) {
+            (state, reason) if reason.is_empty() => state,
+            (state, reason) => format!("{state}: {reason}"),
+        }
+    }
+
     /// Whether it can be given work, as far as it says.
     #[must_use]
     pub fn is_usable(&self) -> bool {
-        !self.health().starts_with("unusable")
+        ["", "ready"].contains(&self.text("state").as_str())
+            && !self.health().starts_with("unusable")
     }
 }
 
@@ -120,5 +130,15 @@ mod tests {
         assert_eq!(lost.health(), "unusable: Xid 79");
         assert!(!lost.is_usable());
         assert!(gpu("{}").is_usable(), "what is not said is not held against it");
+    }
+
+    /// Proves MET-10.
+    #[test]
+    fn a_gpu_that_takes_no_work_is_told_with_its_reason_and_not_chosen() {
+        let drained = gpu(r#"{"state":"drained","state_reason":"nothing is granted"}"#);
+        assert_eq!(drained.state(), "drained: nothing is granted");
+        assert!(!drained.is_usable());
+        let ready = gpu(r#"{"state":"ready","health":{"state":"ok"}}"#);
+        assert_eq!((ready.state(), ready.is_usable()), ("ready".to_owned(), true));
     }
 }

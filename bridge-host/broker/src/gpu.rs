@@ -89,7 +89,20 @@ impl Gpu {
         u64::from(mem_mb) + u64::from(self.executor_mb)
     }
 
+    /// Why nothing may be begun for now, if so.
+    pub(crate) fn paused(&self) -> Option<String> {
+        match &self.info.health {
+            Health::Paused(why) => Some(alloc::format!("gpu {} is paused: {why}", self.id)),
+            _ => None,
+        }
+    }
+
     /// Why nothing may be launched, if so.
+    pub(crate) fn stopped(&self) -> Option<String> {
+        self.unusable().or_else(|| self.paused())
+    }
+
+    /// Why nothing may be asked of it, if so.
     pub(crate) fn unusable(&self) -> Option<String> {
         match (&self.info.health, self.reset) {
             (Health::Unusable(why), _) => {
@@ -98,7 +111,6 @@ impl Gpu {
             (_, Reset::Stopping | Reset::Resetting) => {
                 Some(alloc::format!("gpu {} is being reset", self.id))
             }
-            (Health::Paused(why), _) => Some(alloc::format!("gpu {} is paused: {why}", self.id)),
             _ if self.executors_overdue > 0 => Some(alloc::format!(
                 "gpu {} is stuck: killed executors that have not died: {}",
                 self.id,

@@ -5,6 +5,8 @@
 //!                                  └────────── a second one ──────────────────▶ stopped
 //! ```
 
+use std::time::Duration;
+
 use tokio::{
     runtime::Builder,
     signal::unix::{Signal, SignalKind, signal},
@@ -16,7 +18,11 @@ use crate::{Bridge, BridgeHandle, Config};
 pub(super) fn serve(config: Config) -> anyhow::Result<()> {
     log::start();
     secure9p_tokio::raise_descriptor_limit();
-    Builder::new_multi_thread().enable_all().build()?.block_on(until_ended(config))
+    let runtime = Builder::new_multi_thread().enable_all().build()?;
+    let ended = runtime.block_on(until_ended(config));
+    // A driver that does not answer must not keep a bridge that has ended.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    ended
 }
 
 async fn until_ended(config: Config) -> anyhow::Result<()> {
@@ -40,6 +46,9 @@ fn announce(bridge: &BridgeHandle) {
     tracing::info!(backend = %bridge.backend(), "serving");
     for uri in bridge.uris() {
         println!("listening {uri}");
+    }
+    if let Some(at) = bridge.metrics() {
+        println!("metrics http://{at}/metrics");
     }
 }
 

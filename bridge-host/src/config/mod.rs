@@ -31,6 +31,8 @@ pub struct Config {
     pub name: String,
     /// Which GPUs.
     pub backend: BackendChoice,
+    /// How many equal GPUs a mock machine has; the two of a workstation where it is not set.
+    pub mock_gpus: Option<u8>,
     /// Where peers are served.
     #[serde(deserialize_with = "uris")]
     pub listen: Vec<Uri>,
@@ -61,6 +63,7 @@ impl Default for Config {
         Self {
             name: "gpu-bridge".to_owned(),
             backend: BackendChoice::Auto,
+            mock_gpus: None,
             listen: vec![Uri::parse("tcp://127.0.0.1", BRIDGE_PORT).expect("an address")],
             insecure_plaintext: false,
             state_dir: default_state_dir(),

@@ -108,7 +108,8 @@ fn read_file(path: &Path) -> Result<Table, ConfigRefused> {
 }
 
 /// The keys that variables may set at the top; what else begins with `COHESIX_` belongs to somebody else.
-const TOP: [&str; 6] = ["name", "backend", "listen", "insecure_plaintext", "state_dir", "metrics"];
+const TOP: [&str; 7] =
+    ["name", "backend", "mock_gpus", "listen", "insecure_plaintext", "state_dir", "metrics"];
 const TABLES: [&str; 7] =
     ["tls", "sessions", "leases", "artefacts", "outputs", "audit", "executors"];
 

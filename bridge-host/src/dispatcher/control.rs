@@ -67,6 +67,7 @@ impl Dispatcher {
         let status = outcome.unwrap_or_else(|refusal| StatusLine::err(verb, cut(refusal)));
         let worker = caller.role.is_worker().then(|| caller.subject.clone()).flatten();
         if let Some(gpu) = self.gpus.get_mut(gpu) {
+            gpu.work.order(&status);
             gpu.control.note(now.unix_ms, worker, &status);
         }
         self.wishes.push_back(Wish::Audit(entry(gpu, caller, &status)));

@@ -77,6 +77,9 @@ impl Dispatcher {
 
     fn kill(&mut self, executor: ExecutorRef, reason: KillReason, now: Now) {
         tracing::info!(lease = %executor.lease, epoch = %executor.epoch, %reason, "killing an executor");
+        if let Some(gpu) = self.gpus.get_mut(&executor.gpu) {
+            gpu.work.kill(reason);
+        }
         if !self.fleet.kill(&executor) {
             self.observe(Event::Died { executor, detail: "was gone already".to_owned() }, now);
         }
@@ -96,7 +99,7 @@ impl Dispatcher {
     fn record(&mut self, gpu: &GpuId, holder: &Subject, job: JobNumber, record: &JobRecord) {
         if let Some(gpu) = self.gpus.get_mut(gpu) {
             gpu.board.append(holder, &record.to_line());
-            gpu.ended.count(&record.step);
+            gpu.work.step(&record.step);
         }
         self.wishes.extend(end_of(holder, record).map(Wish::Audit));
         if record.step.is_end()
@@ -116,6 +119,10 @@ impl Dispatcher {
                 record.mem_mb, record.deadline_ms
             ),
         )));
+        let was = self.leases.get(lease).map(|before| before.state);
+        if let Some(gpu) = self.gpus.get_mut(gpu_id) {
+            gpu.work.lease(was, *state);
+        }
         self.leases.insert(*lease, record);
         self.forget_old_leases();
     }

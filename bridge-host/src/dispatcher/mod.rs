@@ -23,23 +23,28 @@ mod outbox;
 mod reports;
 mod restore;
 mod sample;
+mod state;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
 use bridge_host_broker::{Broker, Command, JobNumber};
 use bridge_host_gpu::{GpuInfo, GpuSample};
-use ninedoor_abi::{Errno, GpuId, LeaseId, LeaseRecord, MonoUs, Now, Refusal, Subject, TicketId};
+use ninedoor_abi::{
+    Errno, GpuId, LeaseId, LeaseRecord, MonoUs, Now, Refusal, Subject, TicketId, UnixMs,
+};
 
 use ninedoor::AuditLine;
 use ninedoor_host::Keeper;
 
-pub(crate) use self::board::Board;
-use self::{
-    control_log::ControlLog, launch::Prepared, metrics::JobsEnded, modules::Modules, outbox::Outbox,
-};
+pub(crate) use self::{board::Board, state::GpuState};
+use self::{control_log::ControlLog, launch::Prepared, modules::Modules, outbox::Outbox};
 use crate::{
     audit::AuditLog,
     fleet::{Fleet, WatchHandle},
+    metrics::figures::{GpuFacts, WorkCounts, Xids},
     store::{Artefacts, Journal, Outputs},
 };
 
@@ -70,10 +75,14 @@ pub(crate) struct Dispatcher {
 #[derive(Debug)]
 struct Gpu {
     info: GpuInfo,
+    facts: Arc<GpuFacts>,
     sample: GpuSample,
+    sampled_at: Option<UnixMs>,
+    sample_errors: u64,
+    xids: Xids,
     board: Board,
     control: ControlLog,
-    ended: JobsEnded,
+    work: WorkCounts,
 }
 
 /// What only the namespace server can do.
@@ -143,11 +152,15 @@ impl Dispatcher {
             Command::AddGpu { gpu: id.clone(), info: info.clone(), executor_mb: EXECUTOR_MB };
         self.broker.handle(command, now)?;
         let gpu = Gpu {
+            facts: Arc::new(GpuFacts::of(id.clone(), self.gpus.len(), &info)),
             info,
             sample: GpuSample::default(),
+            sampled_at: None,
+            sample_errors: 0,
+            xids: Xids::default(),
             board: Board::default(),
             control: ControlLog::default(),
-            ended: JobsEnded::default(),
+            work: WorkCounts::none(),
         };
         self.gpus.insert(id, gpu);
         self.settle(now);

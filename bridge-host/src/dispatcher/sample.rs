@@ -13,6 +13,9 @@ struct SampleText<'a> {
     schema: &'static str,
     ts_ms: u64,
     gpu: &'a str,
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    throttle: Option<Vec<&'static str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     utilization_ratio: Option<f32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,6 +46,8 @@ impl Dispatcher {
             schema: "gpu-sample/v1",
             ts_ms: now.unix_ms.0,
             gpu: id.as_str(),
+            state: self.gpu_state(id)?.word,
+            throttle: gpu.sample.throttle.map(|throttle| throttle.reasons().collect()),
             utilization_ratio: gpu.sample.utilization_ratio,
             memory_used_mb: gpu.sample.memory_used_bytes.map(|bytes| bytes >> 20),
             memory_total_mb: gpu.info.memory_mb,
@@ -59,9 +64,18 @@ impl Dispatcher {
     }
 
     /// A new reading of a GPU's counters.
-    pub(crate) fn put_sample(&mut self, id: &GpuId, sample: GpuSample) {
+    pub(crate) fn put_sample(&mut self, id: &GpuId, sample: GpuSample, now: Now) {
         if let Some(gpu) = self.gpus.get_mut(id) {
             gpu.sample = sample;
+            gpu.sampled_at = Some(now.unix_ms);
+        }
+    }
+
+    /// A GPU's counters could not be read: what they were before is not how they are.
+    pub(crate) fn no_sample(&mut self, id: &GpuId) {
+        if let Some(gpu) = self.gpus.get_mut(id) {
+            gpu.sample = GpuSample::default();
+            gpu.sample_errors += 1;
         }
     }
 

@@ -32,6 +32,8 @@ pub(crate) struct ExecutorId(pub(crate) u64);
 pub(crate) struct Fleet {
     executors: BTreeMap<ExecutorId, Executor>,
     started: u64,
+    /// Of those, how many ended without being told to.
+    crashed: u64,
     spares_wanted: usize,
     executors_max: usize,
     births: Arc<Births>,
@@ -117,6 +119,7 @@ impl Fleet {
         Self {
             executors: BTreeMap::new(),
             started: 0,
+            crashed: 0,
             spares_wanted,
             executors_max,
             births,
@@ -274,6 +277,7 @@ impl Fleet {
     /// The executor is gone. That its lease has lost it is news once its GPU was inspected.
     pub(crate) fn exited(&mut self, id: ExecutorId, note: &ExitNote) -> Option<News> {
         let executor = self.executors.remove(&id)?;
+        self.crashed += u64::from(!executor.doomed);
         let Duty::Bound { of, uuid, .. } = executor.duty else { return None };
         let detail = match executor.last_words {
             Some(words) => format!("{words}; {note}"),
@@ -290,6 +294,26 @@ impl Fleet {
     /// What the last executor that was started has given up; `None` before the first.
     pub(crate) const fn confinement(&self) -> Option<&Confinement> {
         self.confinement.as_ref()
+    }
+
+    /// Processes that work for a lease.
+    pub(crate) fn bound(&self) -> usize {
+        self.executors.values().filter(|executor| executor.duty != Duty::Spare).count()
+    }
+
+    /// How many processes there may be.
+    pub(crate) const fn executors_max(&self) -> usize {
+        self.executors_max
+    }
+
+    /// How many were asked for, ever.
+    pub(crate) const fn started(&self) -> u64 {
+        self.started
+    }
+
+    /// How many ended, or never started, without being told to.
+    pub(crate) const fn crashed(&self) -> u64 {
+        self.crashed
     }
 
     /// Processes, spares included.

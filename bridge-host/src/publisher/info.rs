@@ -5,7 +5,7 @@ use ninedoor_abi::{GpuId, Refusal};
 use serde::Serialize;
 
 use super::Publisher;
-use crate::executor::confine::Confinement;
+use crate::{dispatcher::GpuState, executor::confine::Confinement};
 
 /// The facts, in the order in which they are shown.
 #[derive(Debug, Serialize)]
@@ -32,6 +32,11 @@ pub(crate) struct InfoText<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     confinement: Option<ConfinementText>,
     health: HealthText<'a>,
+    /// Whether it takes new work, while a bridge serves it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state_reason: Option<String>,
 }
 
 /// What holds, and for what does not hold the reason.
@@ -93,7 +98,15 @@ impl<'a> InfoText<'a> {
             memory_enforcement: gpu.memory_enforcement.as_str(),
             confinement: None,
             health: HealthText::of(&gpu.health),
+            state: None,
+            state_reason: None,
         }
+    }
+
+    fn in_state(mut self, state: GpuState) -> Self {
+        self.state = Some(state.word);
+        self.state_reason = state.reason;
+        self
     }
 
     fn confined(mut self, confinement: Option<&Confinement>) -> Self {
@@ -114,7 +127,8 @@ impl<'a> HealthText<'a> {
 
 impl Publisher {
     pub(super) fn info(&self, gpu: &GpuId) -> Result<String, Refusal> {
-        let facts = InfoText::of(gpu, self.dispatcher.gpu_info(gpu)?);
+        let facts = InfoText::of(gpu, self.dispatcher.gpu_info(gpu)?)
+            .in_state(self.dispatcher.gpu_state(gpu)?);
         Ok(facts.confined(self.dispatcher.fleet.confinement()).to_line())
     }
 }

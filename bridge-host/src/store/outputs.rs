@@ -274,6 +274,18 @@ impl Outputs {
         self.bytes
     }
 
+    /// Jobs whose outputs are kept.
+    #[must_use]
+    pub(crate) fn jobs_kept(&self) -> usize {
+        self.jobs.len()
+    }
+
+    /// How many bytes there may be.
+    #[must_use]
+    pub(crate) const fn bytes_max(&self) -> u64 {
+        self.quota.store_bytes_max
+    }
+
     fn seen(&self, viewer: &Owner, job: &JobId) -> Option<&Kept> {
         self.jobs.get(job).filter(|kept| kept.is_seen_by(viewer))
     }

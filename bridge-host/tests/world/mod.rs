@@ -1,9 +1,9 @@
 //! A whole bridge in this process, with executors of its own, and the people who use it.
 #![allow(dead_code, reason = "each test file uses its own part of the world")]
 
-use std::{path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use bridge_host::{BackendChoice, Bridge, BridgeHandle, Config};
+use bridge_host::{BackendChoice, Bridge, BridgeHandle, Config, Inventory};
 use ninedoor_abi::{Claims, Role, Scope, ScopeVerb, UnixMs};
 use ninedoor_host::Keeper;
 use secure9p::OpenFlags;
@@ -11,6 +11,10 @@ use secure9p_tokio::{Client, ClientError, ConnectOptions, Root, Uri};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 /// Longer than anything here takes, on a machine that builds something else at the same time.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -34,17 +38,17 @@ impl World {
     }
 
     pub(crate) async fn with(backend: BackendChoice, change: impl FnOnce(&mut Config)) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let state = directory.path().join("state");
-        let mut config = Config {
-            backend,
-            listen: vec![Uri::Embedded],
-            state_dir: state.clone(),
-            ..Config::default()
-        };
-        config.executors.program = Some(PathBuf::from(env!("CARGO_BIN_EXE_gpu-bridge-host")));
-        change(&mut config);
+        let (directory, config) = settings(backend, change);
+        let state = config.state_dir.clone();
         Self { bridge: Bridge::start(config).await.unwrap(), state, _directory: directory }
+    }
+
+    /// A bridge on GPUs that the test has at hand.
+    pub(crate) async fn on(inventory: Inventory, change: impl FnOnce(&mut Config)) -> Self {
+        let (directory, config) = settings(BackendChoice::Auto, change);
+        let state = config.state_dir.clone();
+        let bridge = Bridge::start_on(inventory, config).await.unwrap();
+        Self { bridge, state, _directory: directory }
     }
 
     /// A connection, to be made in whatever runtime awaits it.
@@ -80,6 +84,16 @@ impl World {
     pub(crate) async fn attach_with(&self, uname: &str, ticket: &str) -> Result<Root, ClientError> {
         self.attach(uname, ticket).await
     }
+}
+
+fn settings(backend: BackendChoice, change: impl FnOnce(&mut Config)) -> (TempDir, Config) {
+    let directory = tempfile::tempdir().unwrap();
+    let state_dir = directory.path().join("state");
+    let mut config =
+        Config { backend, listen: vec![Uri::Embedded], state_dir, ..Config::default() };
+    config.executors.program = Some(PathBuf::from(env!("CARGO_BIN_EXE_gpu-bridge-host")));
+    change(&mut config);
+    (directory, config)
 }
 
 /// Writes one control line and reads its status line on the same fid.
@@ -180,6 +194,30 @@ pub(crate) fn inline_job(id: &str, kernel: &str) -> Value {
         "bytes_hash": sha256(module.as_bytes()), "payload_b64": BASE64_STANDARD.encode(&module),
         "outputs": [output], "params": [{"out": output, "bytes": 4}, {"u32": 1}],
     })
+}
+
+/// What the metrics server answers.
+pub(crate) async fn scraped(at: SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(at).await.unwrap();
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+/// Scrapes until the page has that line; gives the page.
+pub(crate) async fn until_scraped(at: SocketAddr, line: &str) -> String {
+    let scraping = async {
+        loop {
+            let page = scraped(at, "/metrics").await;
+            if page.lines().any(|seen| seen == line) {
+                return page;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let page = tokio::time::timeout(PATIENCE, scraping).await;
+    page.unwrap_or_else(|_| panic!("no page had the line {line}"))
 }
 
 /// The first blank-separated `key=value` of a status line.

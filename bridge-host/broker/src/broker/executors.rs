@@ -20,7 +20,7 @@ impl Broker {
     pub(super) fn ensure_executor(&mut self, id: LeaseId, now: Now) {
         let lease = self.lease_at(id);
         let Executor::None { failures } = lease.executor else { return };
-        if lease.queue.is_empty() || !lease.is_active() || self.gpu_of(id).unusable().is_some() {
+        if lease.queue.is_empty() || !lease.is_active() || self.gpu_of(id).stopped().is_some() {
             return;
         }
         self.gpu_of(id).executors += 1;

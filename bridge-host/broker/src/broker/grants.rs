@@ -43,6 +43,7 @@ impl Broker {
             .unwrap_or(self.policy.priority_default);
         self.check_grant(by, gpu, &holder, size, priority)?;
         self.check_size(gpu, size)?;
+        self.check_pause(gpu, ask.wait_s > 0)?;
         // A lease that the queen takes for a worker lives as long as the worker, not as the queen's ticket.
         let ticket = by.ticket.filter(|_| holder == by.holder());
         let terms = Terms { gpu: gpu.clone(), holder, ticket, size, priority };
@@ -154,6 +155,17 @@ impl Broker {
         Ok(())
     }
 
+    /// A GPU that is too hot may be waited for.
+    fn check_pause(&self, gpu: &GpuId, may_wait: bool) -> Result<(), Refusal> {
+        match self.gpu(gpu)?.paused() {
+            Some(why) if !may_wait => {
+                let text = alloc::format!("{why}; ask again later, or with wait_s");
+                Err(Refusal::new(Errno::EBUSY, text))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Grants it if it is its turn and there is room; else lets it wait, if it will.
     fn admit(&mut self, lease: Lease, may_wait: bool, now: Now) -> Result<Answer, Refusal> {
         let gpu = self.gpu(&lease.gpu)?;
@@ -187,7 +199,8 @@ impl Broker {
         if self.lease_at(id).is_active() {
             return Ok(Answer::Leased(self.lease_at(id).granted()));
         }
-        self.lease_changed(id, "waits for room");
+        let why = self.gpu(&gpu_id)?.paused();
+        self.lease_changed(id, why.unwrap_or_else(|| "waits for room".into()));
         Ok(Answer::Waiting(self.queued(id)))
     }
 
@@ -201,7 +214,7 @@ impl Broker {
 
     fn next_to_grant(&self, gpu: &GpuId, now: Now) -> Option<LeaseId> {
         let state = self.gpus.get(gpu)?;
-        if state.drained || state.unusable().is_some() {
+        if state.drained || state.stopped().is_some() {
             return None;
         }
         let first = state.waiting.first()?;

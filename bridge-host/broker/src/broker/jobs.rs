@@ -145,7 +145,7 @@ impl Broker {
     fn queue_reason(&self, id: LeaseId, ahead: usize) -> QueueReason {
         let lease = self.lease_at(id);
         let Some(gpu) = self.gpus.get(&lease.gpu) else { return QueueReason::Gpu };
-        if gpu.unusable().is_some() {
+        if gpu.stopped().is_some() {
             QueueReason::Gpu
         } else if !matches!(lease.executor, Executor::Ready { .. }) {
             QueueReason::Executor

@@ -32,7 +32,7 @@ impl Broker {
 
     /// The lease that may launch a job now.
     pub(super) fn next_turn(&self, gpu: &Gpu) -> Option<LeaseId> {
-        if gpu.unusable().is_some() {
+        if gpu.stopped().is_some() {
             return None;
         }
         let &(least_used, first) = gpu.runnable.first()?;

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use bridge_host_gpu::Health;
 use ninedoor_abi::{GpuId, JobId, LeaseId, LeaseRecord, Subject, TicketId};
 
 use super::Broker;
@@ -28,6 +29,8 @@ pub struct GpuView {
     pub executors: u32,
     /// Whether nothing new is granted.
     pub drained: bool,
+    /// How it is.
+    pub health: Health,
     /// Why nothing is launched, if so.
     pub unusable: Option<alloc::string::String>,
 }
@@ -69,6 +72,7 @@ impl Broker {
             jobs_running: state.running,
             executors: state.executors,
             drained: state.drained,
+            health: state.info.health.clone(),
             unusable: state.unusable(),
         })
     }

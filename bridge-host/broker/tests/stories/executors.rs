@@ -199,6 +199,27 @@ fn reset_that_fails_leaves_the_gpu_unusable_until_its_health_is_better() {
     world.submit("w", "k");
 }
 
+/// Proves MET-8.
+#[test]
+fn paused_gpu_begins_nothing_says_why_and_goes_on_by_itself() {
+    let mut world = World::new();
+    let lease = world.lease("w", 1024, 600).unwrap().id;
+    world.submit("w", "first");
+    world.ready(lease);
+    let hot = Health::Paused("hardware_thermal for 3 samples".into());
+    world.command(Command::SetHealth { gpu: gpu("GPU-0"), health: hot }).unwrap();
+    world.finish(lease, JobNumber(1));
+    world.submit("w", "j");
+    assert_eq!(world.story("j"), ["QUEUED"]);
+    assert_eq!(
+        world.lease("v", 1, 1).unwrap_err(),
+        "EBUSY gpu GPU-0 is paused: hardware_thermal for 3 samples; ask again later, or with wait_s"
+    );
+    world.command(Command::SetHealth { gpu: gpu("GPU-0"), health: Health::Ok }).unwrap();
+    assert_eq!(world.story("j"), ["QUEUED", "RUNNING"]);
+    world.lease("v", 1, 1).unwrap();
+}
+
 #[test]
 fn unusable_gpu_grants_and_launches_nothing_and_goes_on_where_it_was() {
     let mut world = World::new();

@@ -368,6 +368,12 @@ impl Artefacts {
         self.objects.bytes()
     }
 
+    /// Contents, each counted once.
+    #[must_use]
+    pub(crate) fn contents(&self) -> usize {
+        self.objects.len()
+    }
+
     /// How many bytes there may be.
     #[must_use]
     pub(crate) const fn bytes_max(&self) -> u64 {

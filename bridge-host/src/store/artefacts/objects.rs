@@ -68,6 +68,10 @@ impl Objects {
         self.directory.join(digest.hex())
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.objects.len()
+    }
+
     /// Bytes of all, each counted once.
     pub(super) fn bytes(&self) -> u64 {
         self.objects.values().map(|object| object.bytes).sum()

@@ -22,7 +22,7 @@ impl Ls {
 
 fn table(gpus: &[Gpu]) -> Table {
     let mut table =
-        Table::new(&["gpu", "name", "backend", "memory_mb", "sm_count", "health", "uuid"]);
+        Table::new(&["gpu", "name", "backend", "memory_mb", "sm_count", "state", "health", "uuid"]);
     for gpu in gpus {
         table.row([
             gpu.id.as_str().into(),
@@ -30,6 +30,7 @@ fn table(gpus: &[Gpu]) -> Table {
             gpu.fact("backend"),
             gpu.fact("memory_mb"),
             gpu.fact("sm_count"),
+            gpu.state().into(),
             gpu.health().into(),
             gpu.fact("uuid"),
         ]);

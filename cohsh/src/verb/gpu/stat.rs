@@ -47,6 +47,7 @@ async fn table(hive: &Hive) -> Result<Table, CommandError> {
         queued,
         jobs,
         temperature,
+        "state",
         "health",
     ]);
     for gpu in gpus::all(hive).await? {
@@ -63,6 +64,7 @@ async fn table(hive: &Hive) -> Result<Table, CommandError> {
             figure(queued),
             figure(jobs),
             figure(temperature),
+            gpu.state().into(),
             gpu.health().into(),
         ]);
     }
