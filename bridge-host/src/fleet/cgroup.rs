@@ -176,6 +176,24 @@ mod tests {
     }
 
     #[test]
+    fn a_cgroup_is_bounded_and_killed_through_the_files_that_it_has() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("executor");
+        fs::create_dir(&path).unwrap();
+        for file in ["memory.max", "cgroup.kill"] {
+            fs::write(path.join(file), "").unwrap();
+        }
+        let cgroup = Cgroup(path.clone());
+        cgroup.bound_memory(4096);
+        cgroup.set("pids.max", "7");
+        cgroup.kill();
+        let read = |file: &str| fs::read_to_string(path.join(file)).unwrap();
+        assert_eq!((read("memory.max"), read("cgroup.kill")), ("4096".to_owned(), "1".to_owned()));
+        assert!(!path.join("pids.max").exists());
+        fs::remove_dir_all(&path).unwrap(); // what files a real one has go with it
+    }
+
+    #[test]
     fn a_cgroup_is_bounded_where_there_are_controllers_and_goes_when_it_is_dropped() {
         let home = tempfile::tempdir().unwrap();
         let cgroup = Nursery(Some(home.path().to_owned())).make(7).unwrap();

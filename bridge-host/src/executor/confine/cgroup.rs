@@ -8,7 +8,7 @@ use std::{fs, io, path::Path};
 /// What is missing: also without controllers the cgroup is how everything in it is killed at once.
 pub(super) fn join(own: Option<&Path>) -> io::Result<String> {
     let Some(own) = own else {
-        return Err(io::Error::other("the daemon has no cgroup to make one in"));
+        return Err(io::Error::other("the daemon may not make one: delegate its own to it"));
     };
     fs::write(own.join("cgroup.procs"), "0").map_err(|error| {
         io::Error::new(error.kind(), format!("join {}: {error}", own.display()))
@@ -37,7 +37,14 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let text = join(Some(home.path())).unwrap_err().to_string();
         assert_eq!(text, "has one of its own, without the controller memory: delegate it");
+        for (file, text) in [("memory.max", "2147483648\n"), ("pids.max", "max\n")] {
+            fs::write(home.path().join(file), text).unwrap();
+        }
+        let text = join(Some(home.path())).unwrap_err().to_string();
+        assert_eq!(text, "has one of its own, without the controller pids: delegate it");
+        fs::write(home.path().join("pids.max"), "16384\n").unwrap();
+        assert_eq!(join(Some(home.path())).unwrap(), "memory,pids");
         let text = join(None).unwrap_err().to_string();
-        assert_eq!(text, "the daemon has no cgroup to make one in");
+        assert_eq!(text, "the daemon may not make one: delegate its own to it");
     }
 }
