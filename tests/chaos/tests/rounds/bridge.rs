@@ -56,6 +56,13 @@ impl World {
         let text = fs::read_to_string(self.directory.path().join("launches")).unwrap();
         text.lines().map(str::to_owned).collect()
     }
+
+    /// The log of what was done, from the first daemon to the last, has no gap and no line that was changed.
+    pub(crate) fn verify_audit(&self) -> String {
+        let mut verify = self.program();
+        verify.args(["audit", "verify", "--state-dir"]).arg(self.state());
+        Said::by(&mut verify).well().out.trim().to_owned()
+    }
 }
 
 impl Bridge {

@@ -64,6 +64,7 @@ async fn nothing_is_lost_and_nothing_runs_twice_whoever_is_killed() {
     }
     settle(&world, &books).await;
     println!("{}", books.compare(&world.launches()));
+    println!("{}", world.verify_audit());
 }
 
 /// Nobody is killed any more: everything comes to its end.
