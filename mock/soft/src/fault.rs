@@ -73,6 +73,11 @@ pub enum Cause {
         /// The mask.
         members: u32,
     },
+    /// A matrix operation that not all lanes of a warp have come to: exited, or never there.
+    PartOfAWarp {
+        /// Those that have.
+        lanes: u32,
+    },
 }
 
 impl From<AccessError> for Cause {
@@ -106,6 +111,9 @@ impl fmt::Display for Cause {
             Self::BadBarrier { detail } => f.write_str(detail),
             Self::NotAMember { members } => {
                 write!(f, "this thread is not in the member mask {members:#010x} that it names")
+            }
+            Self::PartOfAWarp { lanes } => {
+                write!(f, "matrix operation by {lanes} lanes of a warp, wanted all 32")
             }
         }
     }

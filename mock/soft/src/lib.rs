@@ -17,6 +17,7 @@
 
 pub mod eval;
 pub mod fault;
+pub mod fuzzing;
 pub mod kernels;
 pub mod launch;
 pub mod limits;

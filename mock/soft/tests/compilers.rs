@@ -41,7 +41,9 @@ fn doubles(noise: &mut Noise, count: usize) -> Vec<f64> {
 }
 
 fn words(noise: &mut Noise, count: usize, below: u64) -> Vec<i32> {
-    (0..count).map(|_| ((noise.next() >> 8) % below) as i32 - (below / 2) as i32).collect()
+    (0..count)
+        .map(|_| (((noise.next() >> 8) % below) as i32).wrapping_sub((below / 2) as i32))
+        .collect()
 }
 
 #[test]

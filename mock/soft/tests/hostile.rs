@@ -353,6 +353,20 @@ const KERNELS: &[(&str, &str, u32, u32, End)] = &[
         32,
         Fault("misaligned, must be a multiple of 16"),
     ),
+    (
+        "matrix of half a warp",
+        "mma.sync.aligned.m16n8k8.row.col.f16.f16.f16.f16 {%r2, %r3}, {%r4, %r5}, {%r6}, {%r2, %r3}; st.global.u32 [%d1], %r2;",
+        1,
+        48,
+        Fault("thread (32,0,0) PTX line"),
+    ),
+    (
+        "matrix of a warp that one lane has left",
+        "@%p1 exit; movmatrix.sync.aligned.m8n8.trans.b16 %r2, %r1; st.global.u32 [%d1], %r2;",
+        1,
+        32,
+        Fault("matrix operation by 31 lanes of a warp, wanted all 32"),
+    ),
 ];
 
 const OPTIONS: Options = Options {

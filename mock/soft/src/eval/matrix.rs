@@ -23,13 +23,20 @@ type LaneFault = (usize, Cause);
 /// Does `op` for the active lanes of the warp that begins at lane `first`; false where it is no operation of a matrix.
 ///
 /// # Errors
-/// When memory does not allow a lane's access; the lane, and why.
+/// When lanes of the warp are missing, or memory does not allow a lane's access; the lane, and why.
 pub fn execute(
     op: &Op,
     first: usize,
     active: u32,
     lanes: &mut impl Lanes,
 ) -> Result<bool, LaneFault> {
+    if !is_of_matrices(op) {
+        return Ok(false);
+    }
+    if active != u32::MAX {
+        let lane = first + active.trailing_zeros() as usize;
+        return Err((lane, Cause::PartOfAWarp { lanes: active.count_ones() }));
+    }
     match op {
         Op::MatrixMove(part) => move_rows(part, first, active, lanes)?,
         Op::MatrixTranspose { dst, src } => {
@@ -54,9 +61,20 @@ pub fn execute(
             product(multiply, place, first, active, lanes);
         }
         Op::WmmaAccess(access) => wmma_access(access, first, active, lanes)?,
-        _ => return Ok(false),
+        _ => {}
     }
     Ok(true)
+}
+
+const fn is_of_matrices(op: &Op) -> bool {
+    matches!(
+        op,
+        Op::MatrixMove(_)
+            | Op::MatrixTranspose { .. }
+            | Op::MatrixMultiply(_)
+            | Op::WmmaMultiply(_)
+            | Op::WmmaAccess(_)
+    )
 }
 
 fn each_lane<T>(value: impl Fn(usize) -> T) -> [T; WARP_LANES] {
