@@ -102,10 +102,14 @@ fn every_attack_harms_one_lease_only() {
             let last = records.last().unwrap();
             let seen = last["code"].as_str().unwrap_or("OK");
             assert_eq!(seen, end, "{kernel} ended {last}");
-            for (worker, whose) in [(&bystander, "others"), (&attacker, "own")] {
-                let next = format!("{whose}-after-{kernel}");
+            for (worker, whose) in [(&bystander, "another's"), (&attacker, "its own")] {
+                let next = format!("after-{kernel}-{}", whose.len());
                 submit(worker, "GPU-0", &inline_job(&next, "anything")).await;
-                assert_eq!(end_of(worker, "GPU-0", &next).await, "OK", "{next}");
+                let records = world::records(worker, "GPU-0", &next).await;
+                let after = records.last().unwrap();
+                assert_eq!(after["state"], "OK", "{next}: {after}");
+                let ms = after["ts_ms"].as_u64().unwrap() - last["ts_ms"].as_u64().unwrap();
+                println!("after {kernel} ({end}) {whose} next job was done {ms} ms later");
             }
         }
     });
