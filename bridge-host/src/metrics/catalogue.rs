@@ -123,6 +123,9 @@ catalogue! {
     OUTPUT_BYTES = Gauge "cohgpu_output_bytes" [] "Bytes of outputs that are kept.";
     OUTPUT_BYTES_MAX = Gauge "cohgpu_output_limit_bytes" [] "How many bytes of outputs are kept; the oldest go.";
     STATE_FREE = Gauge "cohgpu_state_directory_free_bytes" [] "Free bytes of the file system that the state directory is on.";
+    JOURNAL_BYTES = Counter "cohgpu_journal_written_bytes_total" [] "Bytes of rows about leases and jobs that were written.";
+    JOURNAL_UNSYNCED = Gauge "cohgpu_journal_unsynced_bytes" [] "Of those, bytes that are not on the disk yet.";
+    JOURNAL_TROUBLE = Gauge "cohgpu_journal_trouble" [] "Whether leases and jobs cannot be stored, so that nothing new is taken on, 1 or 0.";
     AUDIT_LINES = Counter "cohgpu_audit_lines_total" [] "Lines of the log.";
     AUDIT_DROPPED = Counter "cohgpu_audit_lines_dropped_total" [] "Lines of the log that were not kept, for want of room.";
     AUDIT_TROUBLE = Gauge "cohgpu_audit_trouble" [] "Whether the file system refuses lines of the log, 1 or 0.";

@@ -200,6 +200,9 @@ pub(crate) struct StoreFigures {
     pub(crate) output_jobs: usize,
     pub(crate) output_bytes: u64,
     pub(crate) output_bytes_max: u64,
+    pub(crate) journal_bytes: u64,
+    pub(crate) journal_unsynced_bytes: u64,
+    pub(crate) journal_trouble: bool,
 }
 
 #[cfg(test)]

@@ -222,6 +222,9 @@ fn stores(page: &mut Page, moment: &Moment<'_>) {
         output_jobs,
         output_bytes,
         output_bytes_max,
+        journal_bytes,
+        journal_unsynced_bytes,
+        journal_trouble,
     } = moment.figures.stores;
     page.single(&table::ARTEFACTS, artefacts);
     page.single(&table::ARTEFACT_BYTES, artefact_bytes);
@@ -230,6 +233,9 @@ fn stores(page: &mut Page, moment: &Moment<'_>) {
     page.single(&table::OUTPUT_BYTES, output_bytes);
     page.single(&table::OUTPUT_BYTES_MAX, output_bytes_max);
     page.family(&table::STATE_FREE).put_known([], moment.process.state_directory_free_bytes);
+    page.single(&table::JOURNAL_BYTES, journal_bytes);
+    page.single(&table::JOURNAL_UNSYNCED, journal_unsynced_bytes);
+    page.single(&table::JOURNAL_TROUBLE, u8::from(journal_trouble));
     page.single(&table::AUDIT_LINES, moment.figures.traffic.audit_lines);
     let lost = moment.figures.traffic.audit_lines_dropped + moment.figures.audit_lost;
     page.single(&table::AUDIT_DROPPED, lost);

@@ -55,6 +55,8 @@ pub(crate) struct Journal {
     /// Where in the segment the next row goes.
     at: u64,
     end: Position,
+    /// Where this daemon began to write.
+    begun: Position,
     buffer: Vec<u8>,
     /// Why the last append failed, if it did.
     refused: Option<(Errno, String)>,
@@ -92,6 +94,7 @@ impl Journal {
             segment,
             at: 0,
             end: left.end,
+            begun: left.end,
             buffer: Vec::new(),
             refused: None,
             kept: Some(left.rows.clone()),
@@ -167,6 +170,16 @@ impl Journal {
     /// Where the next row goes.
     pub(crate) const fn end(&self) -> Position {
         self.end
+    }
+
+    /// Bytes of rows written by this daemon.
+    pub(crate) const fn written_bytes(&self) -> u64 {
+        self.end.0 - self.begun.0
+    }
+
+    /// Bytes of rows that are not on the disk yet.
+    pub(crate) fn unsynced_bytes(&self) -> u64 {
+        self.end.0.saturating_sub(self.synced().0)
     }
 
     /// Whether new work may be taken on: what is taken on already goes on without this.
