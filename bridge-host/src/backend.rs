@@ -10,7 +10,19 @@ use mock::soft::SoftConfig;
 pub struct Backend(pub BackendKind);
 
 /// What a command line or a configuration asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Deserialize, clap::ValueEnum)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    Default,
+    clap::ValueEnum,
+    serde::Deserialize,
+    serde::Serialize,
+    schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum BackendChoice {
     /// NVIDIA where there is a driver, else the software GPU.

@@ -14,7 +14,7 @@ use std::{
     net::SocketAddr,
     path::Path,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     thread::JoinHandle,
@@ -41,6 +41,8 @@ use crate::{
     inventory::Inventory,
     metrics,
     publisher::Publisher,
+    pulse::Pulse,
+    reload::{self, Reloaded},
     sampler,
     store::{
         Artefacts, Journal, JournalError, JournalThreads, KinList, Outputs, Rows, Scribes,
@@ -122,6 +124,7 @@ pub struct Bridge;
 #[derive(Debug)]
 pub struct BridgeHandle {
     hive: BridgeHive,
+    config: Mutex<Config>,
     uris: Vec<Uri>,
     metrics: Option<SocketAddr>,
     dialer: Option<Dialer>,
@@ -237,6 +240,7 @@ impl Bridge {
         let serving = tokio::spawn(serve_tallied(listeners, service, limits, tally, ended));
         Ok(BridgeHandle {
             hive,
+            config: Mutex::new(config),
             uris,
             metrics,
             dialer,
@@ -285,6 +289,27 @@ impl BridgeHandle {
     #[must_use]
     pub fn note(&self) -> Option<&str> {
         self.note.as_deref()
+    }
+
+    /// What tells whether it lives.
+    #[must_use]
+    pub fn pulse(&self) -> Pulse {
+        Pulse(self.hive.clone())
+    }
+
+    /// Puts new settings into force as far as that can be done while it runs.
+    ///
+    /// # Errors
+    /// What is wrong with them; nothing has changed then.
+    pub fn reload(&self, wanted: &Config) -> Result<Reloaded, ConfigRefused> {
+        wanted.check().inspect_err(|refused| self.reload_refused(&refused.to_string()))?;
+        let mut running = self.config.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(reload::reload(&self.hive, &mut running, wanted))
+    }
+
+    /// Notes that new settings could not even be read.
+    pub fn reload_refused(&self, why: &str) {
+        reload::refuse(&self.hive, why);
     }
 
     /// Takes over what other programs have changed in the state directory: revoked tickets, rotated secrets.

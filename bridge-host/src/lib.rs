@@ -23,6 +23,8 @@ pub mod limits;
 mod listing;
 pub mod metrics;
 mod publisher;
+mod pulse;
+mod reload;
 mod sampler;
 mod store;
 
@@ -32,4 +34,6 @@ pub use config::{Config, ConfinementChoice};
 pub use executor::{executor_main, executor_main_with};
 pub use inventory::Inventory;
 pub use listing::listing;
+pub use pulse::Pulse;
+pub use reload::Reloaded;
 pub use store::{JournalDamage, JournalError, StateDirError};

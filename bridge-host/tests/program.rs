@@ -64,7 +64,13 @@ fn config_check_names_the_key_that_is_wrong() {
     std::fs::write(&file, "[executors]\nspares = 900\n").unwrap();
     let refused = run(&["config", "check", file.to_str().unwrap()]);
     assert_eq!(refused.status.code(), Some(1));
-    assert_eq!(err(&refused), "gpu-bridge-host: executors.spares: got 900, wanted 0 to 64\n");
+    assert_eq!(
+        err(&refused),
+        format!(
+            "gpu-bridge-host: config {} line 2: executors.spares: got 900, wanted 0 to 64\n",
+            file.display()
+        )
+    );
     std::fs::write(&file, "backend = \"mock\"\n").unwrap();
     assert_eq!(run(&["config", "check", file.to_str().unwrap()]).status.code(), Some(0));
 }

@@ -139,7 +139,7 @@ mod tests {
         let line = AuditLine::by("uid 0").done("MINT", String::new());
         Inbox::of(place.path()).leave(&line).unwrap();
         for _ in 0..2 {
-            assert_eq!(Inbox::of(place.path()).look().unwrap(), [line.clone()]);
+            assert_eq!(Inbox::of(place.path()).look().unwrap(), std::slice::from_ref(&line));
         }
     }
 }

@@ -31,6 +31,6 @@ pub(crate) use self::{
     directory::AuditDir,
     inbox::Inbox,
     line::{Entry, Link},
-    log::{AuditLog, AuditState, AuditWriter},
+    log::{AuditLog, AuditWriter},
     verify::{Report, verify},
 };

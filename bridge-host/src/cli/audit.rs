@@ -8,12 +8,13 @@ use std::{
 };
 
 use anyhow::Context;
-use clap::{Subcommand, ValueEnum};
+use clap::Subcommand;
 use ninedoor::AuditLine;
 use ninedoor_abi::Ticket;
 use ninedoor_host::ticket::TicketVerb;
 use serde_json::json;
 
+use super::Form;
 use crate::{
     Config,
     audit::{AuditDir, Inbox, Link, Report, verify},
@@ -34,15 +35,6 @@ pub(super) enum AuditVerb {
         #[arg(short, long, value_enum, default_value_t = Form::Table)]
         output: Form,
     },
-}
-
-/// How a result is printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Form {
-    /// For people.
-    Table,
-    /// For programs: one JSON document.
-    Json,
 }
 
 pub(super) fn run(verb: &AuditVerb) -> anyhow::Result<ExitCode> {

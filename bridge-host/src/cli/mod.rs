@@ -5,12 +5,13 @@
 mod audit;
 mod doctor;
 mod log;
+mod manager;
 mod serve;
 mod tls;
 
 use std::{io::Write as _, net::SocketAddr, path::PathBuf, process::ExitCode};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use ninedoor_host::{Clock, ticket::TicketVerb};
 use secure9p_tokio::{BRIDGE_PORT, Uri, UriRefused};
 
@@ -45,7 +46,13 @@ enum Verb {
     #[command(subcommand)]
     Tls(tls::TlsVerb),
     /// Look for what would keep a bridge from working here.
-    Doctor(ServeWords),
+    Doctor {
+        #[command(flatten)]
+        words: ServeWords,
+        /// For people, or for programs.
+        #[arg(short, long, value_enum, default_value_t = Form::Table)]
+        output: Form,
+    },
     /// The configuration file.
     #[command(subcommand)]
     Config(ConfigVerb),
@@ -61,6 +68,17 @@ enum ConfigVerb {
         /// The TOML file.
         file: PathBuf,
     },
+    /// Print the JSON Schema of the settings.
+    Schema,
+}
+
+/// How a result is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// For people.
+    Table,
+    /// For programs: one JSON document.
+    Json,
 }
 
 /// What `serve` may be told; each word counts more than the configuration file.
@@ -95,17 +113,17 @@ fn uri(text: &str) -> Result<Uri, UriRefused> {
 
 impl ServeWords {
     /// The configuration that these words make.
-    fn settle(self) -> anyhow::Result<Config> {
+    fn settle(&self) -> anyhow::Result<Config> {
         let mut config = config::read(self.config.as_deref(), std::env::vars())?;
         if self.mock {
             config.backend = BackendChoice::Mock;
         }
         config.backend = self.backend.unwrap_or(config.backend);
-        config.state_dir = self.state_dir.unwrap_or(config.state_dir);
+        config.state_dir = self.state_dir.clone().unwrap_or(config.state_dir);
         config.metrics = self.metrics.or(config.metrics);
         config.insecure_plaintext |= self.insecure_plaintext;
         if !self.listen.is_empty() {
-            config.listen = self.listen;
+            config.listen.clone_from(&self.listen);
         }
         config.check()?;
         Ok(config)
@@ -128,13 +146,17 @@ fn run(line: CommandLine) -> anyhow::Result<ExitCode> {
     let done = |()| ExitCode::SUCCESS;
     match line.verb {
         None if line.list => list(line.serve).map(done),
-        None => serve::serve(line.serve.settle()?).map(done),
-        Some(Verb::Serve(words)) => serve::serve(words.settle()?).map(done),
+        None => serve::serve(&line.serve).map(done),
+        Some(Verb::Serve(words)) => serve::serve(&words).map(done),
         Some(Verb::Ticket(verb)) => ticket(&verb).map(done),
         Some(Verb::Audit(verb)) => audit::run(&verb),
         Some(Verb::Tls(verb)) => tls::run(&verb).map(done),
-        Some(Verb::Doctor(words)) => Ok(doctor::run(&words.settle()?)),
+        Some(Verb::Doctor { words, output }) => Ok(doctor::run(&words.settle()?, output)),
         Some(Verb::Config(ConfigVerb::Check { file })) => check(&file).map(done),
+        Some(Verb::Config(ConfigVerb::Schema)) => {
+            println!("{:#}", config::schema());
+            Ok(ExitCode::SUCCESS)
+        }
     }
 }
 

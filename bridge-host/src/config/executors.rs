@@ -2,12 +2,13 @@
 
 use std::{path::PathBuf, str::FromStr};
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::read::{ConfigRefused, within};
 
 /// The processes that run jobs.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ExecutorSettings {
     /// Processes that wait, started, for a lease that needs one.
@@ -23,7 +24,7 @@ pub struct ExecutorSettings {
 }
 
 /// What becomes of an executor that could not give up all that it should.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ConfinementChoice {
     /// It runs jobs; `info` says what is missing.

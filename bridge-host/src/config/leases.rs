@@ -1,12 +1,13 @@
 //! `[leases]`: how GPUs are shared. The broker's policy, in the operator's words.
 
 use bridge_host_broker::{Eviction, Policy, Sharing};
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::read::{ConfigRefused, within};
 
 /// How GPUs are shared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LeaseSettings {
     /// `turns`: one lease at a time; `together`: jobs of any lease beside each other.
@@ -38,7 +39,7 @@ pub struct LeaseSettings {
 }
 
 /// The words for [`Sharing`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SharingWord {
     /// One lease at a time has the GPU.

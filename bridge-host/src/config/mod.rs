@@ -6,25 +6,28 @@
 mod executors;
 mod leases;
 mod read;
+mod schema;
 mod sessions;
 mod stores;
 
 use std::{net::SocketAddr, path::PathBuf};
 
+use schemars::JsonSchema;
 use secure9p_tokio::{BRIDGE_PORT, Uri};
-use serde::{Deserialize, Deserializer, de::Error as _};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 pub use self::{
     executors::{ConfinementChoice, ExecutorSettings},
     leases::{LeaseSettings, SharingWord},
     read::{ConfigRefused, read},
+    schema::schema,
     sessions::{SessionSettings, TlsSettings},
     stores::{ArtefactSettings, AuditSettings, OutputSettings},
 };
 use crate::backend::BackendChoice;
 
 /// All settings.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// How `/proc/boot` and logs name this bridge.
@@ -34,13 +37,15 @@ pub struct Config {
     /// How many equal GPUs a mock machine has; the two of a workstation where it is not set.
     pub mock_gpus: Option<u8>,
     /// Where peers are served.
-    #[serde(deserialize_with = "uris")]
+    #[serde(deserialize_with = "uris", serialize_with = "texts")]
+    #[schemars(with = "Vec<String>")]
     pub listen: Vec<Uri>,
     /// Allows plain TCP on addresses that other machines can reach.
     pub insecure_plaintext: bool,
     /// Where everything is kept that outlives the process.
     pub state_dir: PathBuf,
     /// Where metrics are served; nowhere when it is not set.
+    #[schemars(with = "Option<String>")]
     pub metrics: Option<SocketAddr>,
     /// Certificates for `tls://`.
     pub tls: Option<TlsSettings>,
@@ -115,4 +120,8 @@ fn default_state_dir() -> PathBuf {
 fn uris<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Uri>, D::Error> {
     let texts = Vec::<String>::deserialize(deserializer)?;
     texts.iter().map(|text| Uri::parse(text, BRIDGE_PORT).map_err(D::Error::custom)).collect()
+}
+
+fn texts<S: Serializer>(uris: &[Uri], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(uris.iter().map(ToString::to_string))
 }

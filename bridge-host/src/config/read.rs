@@ -41,8 +41,10 @@ pub enum ConfigRefused {
         text: String,
     },
     /// A value is out of its bounds.
-    #[error("{key}: got {seen}, wanted {wanted}")]
+    #[error("{place}{key}: got {seen}, wanted {wanted}")]
     Value {
+        /// The file and line that set it, where one did.
+        place: String,
         /// The path of its key.
         key: String,
         /// What it says.
@@ -54,7 +56,25 @@ pub enum ConfigRefused {
 
 impl ConfigRefused {
     pub(super) fn value(key: &str, seen: impl fmt::Debug, wanted: impl fmt::Display) -> Self {
-        Self::Value { key: key.to_owned(), seen: format!("{seen:?}"), wanted: wanted.to_string() }
+        Self::Value {
+            place: String::new(),
+            key: key.to_owned(),
+            seen: format!("{seen:?}"),
+            wanted: wanted.to_string(),
+        }
+    }
+
+    /// The same, with the line of the file that set the key.
+    fn located(self, path: &Path, text: &str) -> Self {
+        match self {
+            Self::Value { key, seen, wanted, .. } => {
+                let place = line_of(text, &key).map_or_else(String::new, |line| {
+                    format!("config {} line {line}: ", path.display())
+                });
+                Self::Value { place, key, seen, wanted }
+            }
+            other => other,
+        }
     }
 }
 
@@ -78,12 +98,14 @@ pub fn read(
     file: Option<&Path>,
     environment: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Config, ConfigRefused> {
-    let mut config = match file {
-        None => Table::new(),
+    let (mut config, text) = match file {
+        None => (Table::new(), String::new()),
         Some(path) => read_file(path)?,
     };
+    let mut overruled = Vec::new();
     for (variable, value) in environment {
         if let Some(key) = key_of(&variable) {
+            overruled.push(key.join("."));
             lay_over(&mut config, &variable, &key, &value)?;
         }
     }
@@ -91,12 +113,35 @@ pub fn read(
         path: file.map_or_else(|| PathBuf::from("environment"), Path::to_owned),
         text: error.to_string().trim_end().to_owned(),
     })?;
-    config.check()?;
+    config.check().map_err(|refused| match (&refused, file) {
+        (ConfigRefused::Value { key, .. }, Some(path)) if !overruled.contains(key) => {
+            refused.located(path, &text)
+        }
+        _ => refused,
+    })?;
     Ok(config)
 }
 
+/// The line of a file, from 1, that sets a key: `ttl_s_max = 0` below `[leases]`.
+fn line_of(text: &str, key: &str) -> Option<usize> {
+    let (table, entry) = key.rsplit_once('.').unwrap_or(("", key));
+    let mut here = String::new();
+    for (index, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if let Some((heading, _)) = line.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            here = heading.trim().to_owned();
+        } else if let Some((name, _)) = line.split_once('=') {
+            let name = name.trim();
+            if here == table && name == entry || here.is_empty() && name == key {
+                return Some(index + 1);
+            }
+        }
+    }
+    None
+}
+
 /// The file as a table. It is read as a [`Config`] too, because only then an error knows its line.
-fn read_file(path: &Path) -> Result<Table, ConfigRefused> {
+fn read_file(path: &Path) -> Result<(Table, String), ConfigRefused> {
     let text = fs::read_to_string(path)
         .map_err(|error| ConfigRefused::Unreadable { path: path.to_owned(), error })?;
     let malformed = |error: toml::de::Error| ConfigRefused::Malformed {
@@ -104,7 +149,7 @@ fn read_file(path: &Path) -> Result<Table, ConfigRefused> {
         text: error.to_string().trim_end().to_owned(),
     };
     toml::from_str::<Config>(&text).map_err(malformed)?;
-    toml::from_str(&text).map_err(malformed)
+    Ok((toml::from_str(&text).map_err(malformed)?, text))
 }
 
 /// The keys that variables may set at the top; what else begins with `COHESIX_` belongs to somebody else.
@@ -233,10 +278,14 @@ mod tests {
             unknown.contains("line 3") && unknown.contains("unknown field `ttl_max`"),
             "{unknown}"
         );
-        assert_eq!(
-            refused("[leases]\nttl_s_max = 0\n", &[]),
-            "leases.ttl_s_max: got 0, wanted 1 to 31536000"
+        let bound = refused("name = \"b\"\n[leases] # shares\nttl_s_max = 0\n", &[]);
+        assert!(bound.starts_with("config /"), "{bound}");
+        assert!(
+            bound.ends_with("bridge.toml line 3: leases.ttl_s_max: got 0, wanted 1 to 31536000"),
+            "{bound}"
         );
+        let overruled = refused("[leases]\nttl_s_max = 5\n", &[("COHESIX_LEASES__TTL_S_MAX", "0")]);
+        assert_eq!(overruled, "leases.ttl_s_max: got 0, wanted 1 to 31536000");
         let variable = refused("", &[("COHESIX_LEASES__TTL_S_MAX", "soon")]);
         assert_eq!(
             variable,

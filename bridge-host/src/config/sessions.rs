@@ -2,17 +2,18 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use schemars::JsonSchema;
 use secure9p::{Msize, ServerLimits};
 use secure9p_tokio::{
     Limits,
     tls::{Identity, ServerTls, TlsRefused},
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::read::{ConfigRefused, within};
 
 /// What one peer, and all of them, may cost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SessionSettings {
     /// Connections at once.
@@ -83,7 +84,7 @@ impl SessionSettings {
 }
 
 /// Certificates, as PEM files.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TlsSettings {
     /// The server's certificate, then those that vouch for it.

@@ -1,6 +1,7 @@
 //! `[artefacts]`, `[outputs]` and `[audit]`: what may be staged, and what is kept of results and of the log.
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::read::{ConfigRefused, within};
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
 const MIB: u64 = 1 << 20;
 
 /// What may be staged, in MiB.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ArtefactSettings {
     /// Of one artefact.
@@ -61,7 +62,7 @@ impl ArtefactSettings {
 }
 
 /// What is kept of results.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct OutputSettings {
     /// MiB of all outputs; the oldest of whoever has most go first.
@@ -111,7 +112,7 @@ impl OutputSettings {
 }
 
 /// What is kept of the audit log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AuditSettings {
     /// MiB of one file; then the next is begun.

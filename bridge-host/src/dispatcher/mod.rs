@@ -30,7 +30,7 @@ use std::{
     sync::Arc,
 };
 
-use bridge_host_broker::{Broker, Command, JobNumber};
+use bridge_host_broker::{Broker, Command, JobNumber, Policy};
 use bridge_host_gpu::{GpuInfo, GpuSample};
 use ninedoor_abi::{
     Errno, GpuId, LeaseId, LeaseRecord, MonoUs, Now, Refusal, Subject, TicketId, UnixMs,
@@ -208,6 +208,12 @@ impl Dispatcher {
             }
         }
         self.settle(now);
+    }
+
+    /// Another policy from now on; what it makes possible happens now.
+    pub(crate) fn set_policy(&mut self, policy: Policy, now: Now) {
+        self.broker.set_policy(policy);
+        self.tick(now);
     }
 
     /// Whether every job that was accepted has ended.

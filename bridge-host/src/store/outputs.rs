@@ -118,6 +118,11 @@ struct IndexFile {
 }
 
 impl Outputs {
+    /// Other bounds from now on; what is kept already goes by them when something new comes, or time passes.
+    pub(crate) const fn set_quota(&mut self, quota: OutputQuota) {
+        self.quota = quota;
+    }
+
     /// Opens the store below `root`, making it if it is not there. What was not published is removed.
     ///
     /// # Errors

@@ -84,6 +84,11 @@ struct Finishing {
 }
 
 impl Artefacts {
+    /// Other bounds from now on; what is there stays.
+    pub(crate) const fn set_quota(&mut self, quota: ArtefactQuota) {
+        self.quota = quota;
+    }
+
     /// Opens the store below `root`, making it if it is not there.
     ///
     /// # Errors
