@@ -374,6 +374,7 @@ const OPTIONS: Options = Options {
     workers: 2,
     fuel: Some(1 << 24),
     printf_bytes: 4096,
+    unit_lanes: 1024,
     atomics: mock_soft::Atomics::InOrder,
 };
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mock_soft::{Engine, Options};
+use mock_soft::{Engine, Level, Options};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::device::{Device, Parameters, Value, fixture};
@@ -121,9 +121,9 @@ pub(crate) fn load(name: &str, options: Options) -> Device {
     Device::load(&text).with(options)
 }
 
-/// One thread, the instructions of this level.
-pub(crate) fn options(level: Option<mock_soft::Level>, workers: usize) -> Options {
-    Options { engine: Engine::Vector(level), workers, ..Options::default() }
+/// Instructions of a level, the lanes of a unit, and threads.
+pub(crate) fn options(level: Option<Level>, unit_lanes: u32, workers: usize) -> Options {
+    Options { engine: Engine::Vector(level), workers, unit_lanes, ..Options::default() }
 }
 
 /// No parameters yet.

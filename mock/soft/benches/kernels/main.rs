@@ -4,7 +4,7 @@
 //! ```text
 //!   --only TEXT    cases whose name has it      --level LEVEL    baseline, avx2 or avx512
 //!   --rounds N     7 where not said             --scaling        two threads against one, by the clock on the wall
-//!   --profile N    N runs of the soft side alone
+//!   --profile N    N runs of the soft side alone --lanes N        blocks side by side up to so many lanes
 //! ```
 //! In every round each side of each case runs once, one after the other; a side's time is its least thread CPU time of all rounds.
 //! Before that both sides' results are compared. What is compiled from where: `benches/ptx` and its sources beside it.
@@ -65,14 +65,21 @@ struct Asked {
     only: String,
     rounds: usize,
     level: Option<Level>,
+    lanes: u32,
     scaling: bool,
     profile: usize,
 }
 
 impl Asked {
     fn parse() -> Self {
-        let mut asked =
-            Self { only: String::new(), rounds: 7, level: None, scaling: false, profile: 0 };
+        let mut asked = Self {
+            only: String::new(),
+            rounds: 7,
+            level: None,
+            lanes: Options::default().unit_lanes,
+            scaling: false,
+            profile: 0,
+        };
         let mut words = std::env::args().skip(1);
         while let Some(word) = words.next() {
             let mut value = || words.next().unwrap_or_else(|| panic!("{word} takes a value"));
@@ -80,6 +87,7 @@ impl Asked {
                 "--bench" => {}
                 "--only" => asked.only = value(),
                 "--rounds" => asked.rounds = value().parse().expect("--rounds takes a number"),
+                "--lanes" => asked.lanes = value().parse().expect("--lanes takes a number"),
                 "--profile" => asked.profile = value().parse().expect("--profile takes a number"),
                 "--scaling" => asked.scaling = true,
                 "--level" => {
@@ -90,7 +98,9 @@ impl Asked {
                         other => panic!("--level {other}: baseline, avx2 or avx512"),
                     });
                 }
-                other => panic!("{other}: --only, --rounds, --level, --scaling or --profile"),
+                other => {
+                    panic!("{other}: --only, --rounds, --level, --lanes, --scaling or --profile")
+                }
             }
         }
         asked
@@ -98,7 +108,7 @@ impl Asked {
 
     fn cases(&self, workers: usize) -> Vec<(&'static str, Case)> {
         let wanted = CASES.iter().filter(|(name, _)| name.contains(&self.only));
-        wanted.map(|(name, make)| (*name, make(options(self.level, workers)))).collect()
+        wanted.map(|(name, make)| (*name, make(options(self.level, self.lanes, workers)))).collect()
     }
 }
 
@@ -168,7 +178,7 @@ fn ratios(asked: &Asked) {
 fn launches(asked: &Asked) {
     const EMPTY: &str =
         ".version 8.0\n.target sm_80\n.address_size 64\n.visible .entry k() { ret; }\n";
-    let mut device = device::Device::load(EMPTY).with(options(asked.level, 1));
+    let mut device = device::Device::load(EMPTY).with(options(asked.level, asked.lanes, 1));
     for blocks in [1, 10_000] {
         let time = least(asked.rounds.max(1) * 10, || {
             device.run("k", blocks, 256, none());
@@ -177,7 +187,7 @@ fn launches(asked: &Asked) {
     }
     // With a barrier no blocks can be joined by looking at the code alone.
     let meeting = EMPTY.replace("ret;", "bar.sync 0; ret;");
-    let mut device = device::Device::load(&meeting).with(options(asked.level, 1));
+    let mut device = device::Device::load(&meeting).with(options(asked.level, asked.lanes, 1));
     let time = least(asked.rounds.max(1) * 10, || {
         device.run("k", 10_000, 256, none());
     });

@@ -119,14 +119,29 @@ pub fn test2<A: Copy>(d: &mut [u32], a: View<'_, A>, b: View<'_, A>, f: impl Fn(
     }
 }
 
+/// A value that can be chosen by a bit, without a branch that would keep compilers from making vectors.
+pub trait Lane: Copy + Default {
+    /// This one where the bit is 1, the other where it is 0.
+    #[must_use]
+    fn or_other(self, other: Self, bit: u32) -> Self;
+}
+
+macro_rules! lane {
+    ($($type:ty)*) => {$(
+        impl Lane for $type {
+            #[inline(always)]
+            fn or_other(self, other: Self, bit: u32) -> Self {
+                let ones = (bit as Self).wrapping_neg();
+                self & ones | other & !ones
+            }
+        }
+    )*};
+}
+lane!(u16 u32 u64);
+
 /// `d = a` where the lane's bit is set, `b` elsewhere.
 #[inline(always)]
-pub fn choose<T: Copy + Default>(
-    d: &mut [Chunk<T>],
-    masks: &[u32],
-    a: View<'_, T>,
-    b: View<'_, T>,
-) {
+pub fn choose<T: Lane>(d: &mut [Chunk<T>], masks: &[u32], a: View<'_, T>, b: View<'_, T>) {
     for (warp, (d, mask)) in d.iter_mut().zip(masks).enumerate() {
         d.0 = mixed(*mask, a.chunk(warp), b.chunk(warp));
     }
@@ -134,22 +149,19 @@ pub fn choose<T: Copy + Default>(
 
 /// `d = a` where the lane's bit is set; elsewhere it stays.
 #[inline(always)]
-pub fn blend<T: Copy + Default>(d: &mut [Chunk<T>], masks: &[u32], a: &[Chunk<T>]) {
+pub fn blend<T: Lane>(d: &mut [Chunk<T>], masks: &[u32], a: &[Chunk<T>]) {
     for ((d, mask), a) in d.iter_mut().zip(masks).zip(a) {
         d.0 = mixed(*mask, &a.0, &d.0);
     }
 }
 
+/// `a` where the lane's bit is set, `b` elsewhere.
 #[inline(always)]
-fn mixed<T: Copy + Default>(
-    mask: u32,
-    a: &[T; WARP_LANES],
-    b: &[T; WARP_LANES],
-) -> [T; WARP_LANES] {
+pub fn mixed<T: Lane>(mask: u32, a: &[T; WARP_LANES], b: &[T; WARP_LANES]) -> [T; WARP_LANES] {
     let (a, b) = (*a, *b);
     let mut out = [T::default(); WARP_LANES];
     for lane in 0..WARP_LANES {
-        out[lane] = if mask >> lane & 1 == 1 { a[lane] } else { b[lane] };
+        out[lane] = a[lane].or_other(b[lane], mask >> lane & 1);
     }
     out
 }

@@ -54,7 +54,9 @@ impl<'a> Crew<'a> {
     ) -> Self {
         let ordered = job.in_order && code.ordered;
         let joined = match options.engine {
-            Engine::Vector(_) if code.joinable && !ordered => joined_blocks(job),
+            Engine::Vector(_) if code.joinable && !ordered => {
+                joined_blocks(job, options.unit_lanes)
+            }
             _ => 1,
         };
         let [x, y, z] = job.grid.map(u64::from);
@@ -203,14 +205,14 @@ impl<'a> Crew<'a> {
 const UNITS_OF_A_ROW: u32 = 4;
 
 /// How many blocks fit side by side into one unit.
-fn joined_blocks(job: &Job<'_>) -> u32 {
+fn joined_blocks(job: &Job<'_>, unit_lanes: u32) -> u32 {
     let threads = job.threads();
     if job.block[2] > 1 || !threads.is_multiple_of(WARP_LANES) {
         return 1;
     }
     // Small grids are worth more spread over threads than joined.
     let most = (job.grid[0] / UNITS_OF_A_ROW).max(1);
-    (BLOCK_THREADS_MAX / threads as u32).clamp(1, most)
+    (unit_lanes.min(BLOCK_THREADS_MAX) / threads as u32).clamp(1, most)
 }
 
 impl Runner<'_> {

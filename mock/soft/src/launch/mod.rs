@@ -12,6 +12,7 @@ mod turns;
 pub use run::{Outcome, launch};
 
 use crate::fault::Fault;
+use crate::limits::UNIT_LANES;
 use crate::memory::MemoryError;
 use crate::raw::Level;
 
@@ -41,6 +42,8 @@ pub struct Options {
     pub fuel: Option<u64>,
     /// Bytes of `printf` kept.
     pub printf_bytes: usize,
+    /// Lanes up to which blocks run side by side; what comes out does not depend on it.
+    pub unit_lanes: u32,
     /// Whether blocks wait for each other where their order can be seen.
     pub atomics: Atomics,
 }
@@ -71,6 +74,7 @@ impl Default for Options {
             workers: 1,
             fuel: None,
             printf_bytes: 1 << 20,
+            unit_lanes: UNIT_LANES,
             atomics: Atomics::InOrder,
         }
     }

@@ -31,6 +31,10 @@ pub struct Spots<'o> {
     pub mask: u32,
 }
 
+/// What is fetched at once.
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+const CACHE_LINE_BYTES: usize = 64;
+
 impl Tile {
     const fn values(&self) -> usize {
         self.width * self.rows.0 * self.planes.0
@@ -109,6 +113,74 @@ impl Region {
                 to.cast::<[W; WIDTH]>().write_unaligned(row);
             }
         });
+    }
+
+    /// Checks values at equal steps; where the first one is.
+    #[inline(always)]
+    fn at_steps<W: Word>(&self, start: u64, step: u64, count: usize) -> *mut u8 {
+        let size = size_of::<W>();
+        let tile = Tile { start, width: 1, spread: true, rows: (count, step), planes: (1, 0) };
+        assert!(tile.is_within(self.bytes(), size), "{tile:?} in {} bytes", self.bytes());
+        assert!((start | step).is_multiple_of(size as u64), "{tile:?} for {size} bytes");
+        self.start().wrapping_add(start as usize)
+    }
+
+    /// Loads values that lie at equal steps.
+    ///
+    /// # Panics
+    /// Where one is not aligned or not inside.
+    #[inline(always)]
+    pub fn load_steps<W: Word, T>(
+        &self,
+        start: u64,
+        step: u64,
+        d: &mut [T],
+        extend: impl Fn(W) -> T,
+    ) {
+        let mut at = self.at_steps::<W>(start, step, d.len());
+        for d in d {
+            // SAFETY: `at_steps` has checked the first and the last, and so all between.
+            *d = extend(unsafe { W::load(at) });
+            at = at.wrapping_add(step as usize);
+        }
+    }
+
+    /// Stores values at equal steps.
+    ///
+    /// # Panics
+    /// As for [`Region::load_steps`].
+    #[inline(always)]
+    pub fn store_steps<W: Word, T: Copy>(
+        &self,
+        start: u64,
+        step: u64,
+        values: &[T],
+        cut: impl Fn(T) -> W,
+    ) {
+        let mut at = self.at_steps::<W>(start, step, values.len());
+        for value in values {
+            // SAFETY: as for `load_steps`.
+            unsafe { cut(*value).store(at) };
+            at = at.wrapping_add(step as usize);
+        }
+    }
+
+    /// Tells the processor that a row will be wanted soon; what does not lie in the region is left out.
+    #[inline(always)]
+    pub fn expect_row(&self, start: u64, bytes: u64) {
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
+        {
+            let end = start.saturating_add(bytes).min(self.bytes());
+            for at in (start..end).step_by(CACHE_LINE_BYTES) {
+                // SAFETY: a hint reads nothing, and the place is inside the region anyway.
+                unsafe {
+                    use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+                    _mm_prefetch::<_MM_HINT_T0>(self.start().wrapping_add(at as usize).cast());
+                }
+            }
+        }
+        #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+        let _ = (start, bytes);
     }
 
     /// Whether all spots are aligned and inside.
@@ -224,6 +296,24 @@ mod tests {
         let back = 0u64.wrapping_sub(512);
         let tile = Tile { start: 500, width: 8, spread: true, rows: (4, 4), planes: (2, back) };
         region().load_tile::<u32, 8>(&tile, &mut [0; 64]);
+    }
+
+    #[test]
+    fn values_at_equal_steps_are_those() {
+        let region = region();
+        let mut seen = [0u64; 4];
+        region.load_steps::<u32, u64>(1020, 0u64.wrapping_sub(340), &mut seen, u64::from);
+        assert_eq!(seen, [255, 170, 85, 0]);
+        region.store_steps::<u32, u64>(4, 8, &seen, |value| value as u32 + 1000);
+        assert_eq!([4, 8, 12, 28].map(|at| region.load::<u32>(at)), [1255, 2, 1170, 1000]);
+        region.expect_row(1000, 4096);
+        region.expect_row(u64::MAX - 3, 64);
+    }
+
+    #[test]
+    #[should_panic(expected = "in 1024 bytes")]
+    fn steps_that_lead_out_are_not_taken() {
+        region().load_steps::<u32, u32>(0, 344, &mut [0; 4], |value| value);
     }
 
     #[test]

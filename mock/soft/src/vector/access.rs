@@ -85,13 +85,10 @@ impl<'a> Unit<'a> {
         let shape = match access.address {
             At::Window(offset) => Affine::uniform(offset),
             At::Frame(offset) => Affine::uniform(self.path.frame.wrapping_add(offset)),
-            At::Pointer(Pointer { base, offset }) => {
-                self.file64.shape(base)?.plus(&Affine::uniform(offset))
-            }
+            At::Pointer(Pointer { base, offset }) => self.file64.shape(base)?.shifted(offset),
             At::Pointer32(Pointer { base, offset }) => {
                 // a 32-bit pointer and its offset wrap at 32 bits
-                let shape: Affine<u32> =
-                    self.file32.shape(base)?.plus(&Affine::uniform(offset as u32));
+                let shape: Affine<u32> = self.file32.shape(base)?.shifted(offset as u32);
                 shape.widened(self.extent(), false)?
             }
         };
@@ -187,7 +184,7 @@ impl<'a> Unit<'a> {
         let Some(rows) = self.rows((scope, access), address, Kind::Load) else { return false };
         let (ty, isa) = (access.ty, self.isa);
         for ((class, slot), i) in access.slots.iter().zip(0u64..) {
-            let offsets = rows.offsets.plus(&Affine::uniform(i * u64::from(ty.bytes())));
+            let offsets = rows.offsets.shifted(i * u64::from(ty.bytes()));
             let keep = self.keeps(scope, *class, *slot);
             let region = rows.of.region(&self.shared);
             if offsets.is_uniform() && !keep {
@@ -221,7 +218,7 @@ impl<'a> Unit<'a> {
             return false;
         }
         for ((class, slot), i) in access.slots.iter().zip(0u64..) {
-            let offsets = rows.offsets.plus(&Affine::uniform(i * u64::from(bytes)));
+            let offsets = rows.offsets.shifted(i * u64::from(bytes));
             let to = (rows.of.region(&self.shared), &offsets, access.ty);
             let reach = Reach { isa, scope, part: &rows.part };
             match class {

@@ -1,5 +1,7 @@
 //! Steps that touch registers alone: on shapes where they suffice, by kernels where they do not.
 
+use std::array;
+
 use mock_ptx::ir::{Axis, Comparison, RegClass, SpecialRegister};
 
 use super::code::{Combine, Compare, Logic, Step, Truth};
@@ -54,9 +56,9 @@ fn within<T: Bits, const N: usize>(
 ) {
     let aside = sources.contains(&d);
     if !keep {
-        let shapes = sources.map(|s| file.shape(s));
-        if shapes.iter().all(Option::is_some) {
-            let shapes = shapes.map(|shape| shape.unwrap_or_else(|| Affine::uniform(T::default())));
+        if sources.iter().all(|s| file.is_known(*s)) {
+            let zero = || Affine::uniform(T::default());
+            let shapes: [_; N] = array::from_fn(|i| file.shape(sources[i]).unwrap_or_else(zero));
             if let Some(shape) = rule(shapes, file.extent()) {
                 file.set_shape(d, shape);
                 return;
@@ -64,7 +66,7 @@ fn within<T: Bits, const N: usize>(
             if shapes.iter().all(Affine::is_uniform) {
                 sources.iter().for_each(|s| file.spell(*s));
                 let mut target = file.take(d, aside);
-                kernel(&mut target.chunks[..1], sources.map(|s| file.view(s, 0)));
+                kernel(&mut target.chunks[..1], array::from_fn(|i| file.view(sources[i], 0)));
                 file.put_uniform(d, target);
                 return;
             }
@@ -73,7 +75,7 @@ fn within<T: Bits, const N: usize>(
     sources.iter().for_each(|s| file.spell(*s));
     let first = scope.warps.start;
     write(file, isa, scope, (d, aside, keep), blend, |file, chunks| {
-        kernel(chunks, sources.map(|s| file.view(s, first)));
+        kernel(chunks, array::from_fn(|i| file.view(sources[i], first)));
     });
 }
 
@@ -89,9 +91,9 @@ fn across<S: Bits, T: Bits, const N: usize>(
     kernel: impl Fn(&mut [Chunk<T>], [View<'_, S>; N]),
 ) {
     if !keep {
-        let shapes = sources.map(|s| from.shape(s));
-        if shapes.iter().all(Option::is_some) {
-            let shapes = shapes.map(|shape| shape.unwrap_or_else(|| Affine::uniform(S::default())));
+        if sources.iter().all(|s| from.is_known(*s)) {
+            let zero = || Affine::uniform(S::default());
+            let shapes: [_; N] = array::from_fn(|i| from.shape(sources[i]).unwrap_or_else(zero));
             if let Some(shape) = rule(shapes, from.extent()) {
                 to.set_shape(d, shape);
                 return;
@@ -99,7 +101,7 @@ fn across<S: Bits, T: Bits, const N: usize>(
             if shapes.iter().all(Affine::is_uniform) {
                 sources.iter().for_each(|s| from.spell(*s));
                 let mut target = to.take(d, false);
-                kernel(&mut target.chunks[..1], sources.map(|s| from.view(s, 0)));
+                kernel(&mut target.chunks[..1], array::from_fn(|i| from.view(sources[i], 0)));
                 to.put_uniform(d, target);
                 return;
             }
@@ -108,7 +110,7 @@ fn across<S: Bits, T: Bits, const N: usize>(
     sources.iter().for_each(|s| from.spell(*s));
     let first = scope.warps.start;
     write(to, isa, scope, (d, false, keep), blend, |_, chunks| {
-        kernel(chunks, sources.map(|s| from.view(s, first)));
+        kernel(chunks, array::from_fn(|i| from.view(sources[i], first)));
     });
 }
 

@@ -312,11 +312,15 @@ pub fn is_ordered(op: &Op, unread: bool) -> bool {
 /// barriers are used, which a unit keeps for each. (Whether order can be seen is asked of the steps.)
 #[must_use]
 pub fn is_joinable(kernel: &Kernel) -> bool {
-    let of_block = |op: &Op| match op {
-        Op::Mbarrier { .. } | Op::Intrinsic(_) => true,
-        Op::Shuffle { members: None, .. } | Op::Vote { members: None, .. } => true,
-        Op::ReadSpecial { register: SpecialRegister::Environment(_), .. } => true,
-        _ => false,
+    let of_block = |op: &Op| {
+        matches!(
+            op,
+            Op::Mbarrier { .. }
+                | Op::Intrinsic(_)
+                | Op::Shuffle { members: None, .. }
+                | Op::Vote { members: None, .. }
+                | Op::ReadSpecial { register: SpecialRegister::Environment(_), .. }
+        )
     };
     let mut instructions = kernel.blocks.iter().flat_map(|block| &block.instructions);
     kernel.functions.is_empty() && !instructions.any(|instruction| of_block(&instruction.op))

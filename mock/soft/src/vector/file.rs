@@ -77,6 +77,13 @@ impl<T: Bits> File<T> {
         self.slots[slot as usize].shape
     }
 
+    /// Whether a register's shape is known.
+    #[inline]
+    #[must_use]
+    pub fn is_known(&self, slot: SlotId) -> bool {
+        self.slots[slot as usize].shape.is_some()
+    }
+
     /// Gives a register a shape, in all lanes.
     #[inline]
     pub fn set_shape(&mut self, slot: SlotId, shape: Affine<T>) {

@@ -126,8 +126,10 @@ fn spread(axis: Axis, range: Range<usize>, extent: Extent) -> Option<Mask> {
 /// The first `period` lanes of a mask again and again.
 fn repeated(mask: &Mask, period: usize) -> Option<Mask> {
     if period.is_multiple_of(WARP_LANES) {
-        let words = period / WARP_LANES;
-        return Some(Mask(std::array::from_fn(|warp| mask.0[warp % words])));
+        let words = &mask.0[..(period / WARP_LANES).min(WARPS_MAX)];
+        let mut all = Mask::EMPTY;
+        all.0.chunks_mut(words.len()).for_each(|part| part.copy_from_slice(&words[..part.len()]));
+        return Some(all);
     }
     if !WARP_LANES.is_multiple_of(period) {
         return None;

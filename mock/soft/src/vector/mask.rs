@@ -19,11 +19,13 @@ impl Mask {
     /// The first `lanes` lanes.
     #[must_use]
     pub fn first(lanes: usize) -> Self {
-        Self(std::array::from_fn(|warp| match lanes.saturating_sub(warp * WARP_LANES) {
-            0 => 0,
-            n if n >= WARP_LANES => u32::MAX,
-            n => (1 << n) - 1,
-        }))
+        let mut mask = Self::EMPTY;
+        let full = (lanes / WARP_LANES).min(WARPS_MAX);
+        mask.0[..full].fill(u32::MAX);
+        if full < WARPS_MAX {
+            mask.0[full] = (1 << (lanes % WARP_LANES)) - 1;
+        }
+        mask
     }
 
     /// Whether it has no lane.

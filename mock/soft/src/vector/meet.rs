@@ -6,9 +6,11 @@ use super::mask::{Mask, WARPS_MAX};
 use super::path::{Path, State};
 use super::run::Scope;
 use super::unit::Unit;
+use super::width::finish;
 use crate::eval::lanes::Lanes;
 use crate::eval::{matrix, warp};
 use crate::fault::Cause;
+use crate::kernels::chunk::mixed;
 use crate::launch::barrier::{self, Barrier};
 use crate::launch::job::Halt;
 use crate::limits::{BARRIERS, WARP_LANES};
@@ -52,11 +54,12 @@ fn shifted(from: &[u32; WARP_LANES], shift: isize, in_range: u32) -> [u32; WARP_
     let start = (WARP_LANES as isize + shift) as usize;
     let mut there = [0; WARP_LANES];
     there.copy_from_slice(&room[start..start + WARP_LANES]);
-    let mut to = [0; WARP_LANES];
-    for lane in 0..WARP_LANES {
-        to[lane] = if in_range >> lane & 1 == 1 { there[lane] } else { from[lane] };
-    }
-    to
+    mixed(in_range, &there, from)
+}
+
+/// The lanes whose source is among those of `here`.
+const fn moved(here: u32, shift: isize) -> u32 {
+    if shift >= 0 { here >> shift } else { here << -shift }
 }
 
 impl Unit<'_> {
@@ -70,8 +73,7 @@ impl Unit<'_> {
             _ if scope.mask == self.alive && self.names_all(&who, scope) => scope.mask,
             _ => return self.together_in_part(op, &who, scope),
         };
-        let at_once = self.shuffle_whole_warps(op, scope) || self.vote_by_warps(op, scope);
-        if at_once {
+        if self.at_once(op, scope) {
             return Ok(true);
         }
         for warp in scope.warps.clone() {
@@ -82,42 +84,51 @@ impl Unit<'_> {
         Ok(true)
     }
 
-    /// The common shuffle: whole warps, the same distance for all lanes. False where it is another one.
-    fn shuffle_whole_warps(&mut self, op: &Op, scope: &Scope) -> bool {
+    /// Operations that have a loop of their own, for lanes that are complete warp by warp.
+    fn at_once(&mut self, op: &Op, scope: &Scope) -> bool {
+        self.shuffle_warps(op, scope) || self.vote_by_warps(op, scope)
+    }
+
+    /// The common shuffle: the same distance for all lanes. False where it is another one.
+    fn shuffle_warps(&mut self, op: &Op, scope: &Scope) -> bool {
         let Op::Shuffle { kind, dst, in_range, src: Operand::Register(src), lane, clamp, .. } = op
         else {
             return false;
         };
-        let whole = scope.warps.clone().all(|warp| scope.mask.0[warp] == u32::MAX);
-        let d = dst.index() as u32;
         let (Some(distance), Some(clamp)) = (self.same32(*lane), self.same32(*clamp)) else {
             return false;
         };
-        if !whole || self.keeps(scope, RegClass::B32, d) {
-            return false;
-        }
         let mut in_range_lanes = 0;
         let sources: [usize; WARP_LANES] = std::array::from_fn(|i| {
             let (from, valid) = warp::shuffle_source(*kind, i, distance, clamp);
             in_range_lanes |= u32::from(valid) << i;
             from
         });
-        let a = src.index() as u32;
-        self.file32.spell(a);
-        let mut target = self.file32.take(d, a == d);
-        let view = self.file32.view(a, 0);
         let shift = shift_of(&sources, in_range_lanes);
+        let (d, a) = (dst.index() as u32, src.index() as u32);
+        let keep = self.keeps(scope, RegClass::B32, d);
+        self.file32.spell(a);
+        let mut target = self.file32.take(d, keep || a == d);
+        let view = self.file32.view(a, 0);
         for warp in scope.warps.clone() {
-            let from = view.chunk(warp);
+            let (from, here) = (view.chunk(warp), scope.mask.0[warp]);
+            // a lane whose source is not here keeps its own
             target.chunks[warp].0 = match shift {
-                Some(shift) => shifted(from, shift, in_range_lanes),
-                None => sources.map(|source| from[source % WARP_LANES]),
+                Some(shift) => shifted(from, shift, in_range_lanes & moved(here, shift)),
+                None => std::array::from_fn(|i| {
+                    let source = sources[i] % WARP_LANES;
+                    from[if here >> source & 1 == 1 { source } else { i }]
+                }),
             };
         }
-        self.file32.put(d, target);
+        let isa = self.isa;
+        finish(&mut self.file32, isa, scope, (d, keep), target);
         if let Some(predicate) = in_range {
             let words = &mut self.predicates[predicate.index()].0;
-            words[scope.warps.clone()].fill(in_range_lanes);
+            for warp in scope.warps.clone() {
+                let here = scope.mask.0[warp];
+                words[warp] = words[warp] & !here | in_range_lanes & here;
+            }
         }
         true
     }
@@ -198,6 +209,10 @@ impl Unit<'_> {
                 left &= !group;
             }
         }
+        let is_one_group = |(warp, group): &(usize, u32)| scope.mask.0[*warp] == *group;
+        if waiting.is_empty() && groups.iter().all(is_one_group) && self.at_once(op, scope) {
+            return Ok(true);
+        }
         for (warp, group) in groups {
             self.collect(op, warp, group)?;
         }
@@ -230,9 +245,12 @@ impl Unit<'_> {
         let Members::Of(operand) = *who else { return Ok((left, u32::MAX)) };
         let named = |lane: usize| self.read32(warp * WARP_LANES + lane, operand);
         let wanted = named(first);
-        let group = (0..WARP_LANES)
-            .filter(|lane| left >> lane & 1 == 1 && named(*lane) == wanted)
-            .fold(0u32, |group, lane| group | 1 << lane);
+        let group = match self.same32(operand) {
+            Some(_) => left,
+            None => (0..WARP_LANES)
+                .filter(|lane| left >> lane & 1 == 1 && named(*lane) == wanted)
+                .fold(0u32, |group, lane| group | 1 << lane),
+        };
         let outsider = group & !wanted;
         if outsider != 0 {
             let lane = warp * WARP_LANES + outsider.trailing_zeros() as usize;

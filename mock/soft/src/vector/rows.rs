@@ -219,9 +219,7 @@ fn read_rows<W: Word, T: Bits + Word>(
                 d.iter_mut().zip(piece).for_each(|(d, value)| *d = extend(*value));
             }
         } else {
-            for (d, i) in d.iter_mut().zip(0u64..) {
-                *d = extend(region.load(at.wrapping_add(step.wrapping_mul(i))));
-            }
+            region.load_steps(at, step, d, &extend);
         }
     });
 }
@@ -248,8 +246,20 @@ fn load_row<T: Word>(region: &Region, at: u64, d: &mut [T]) {
         region.load_row(at, d);
     } else {
         region.load_row(at, d);
+        expect_next(region, at, size_of_val(d) as u64);
     }
 }
+
+/// Long rows are mostly followed by those behind them, when the next blocks come.
+#[inline(always)]
+fn expect_next(region: &Region, at: u64, bytes: u64) {
+    if bytes >= LONG_ROW_BYTES {
+        region.expect_row(at.saturating_add(bytes), bytes);
+    }
+}
+
+/// Rows from this size on come from memory rather than from a cache.
+const LONG_ROW_BYTES: u64 = 1024;
 
 /// Writes one value for each lane of the mask.
 fn write_rows<W: Word, T: Bits + Word>(
@@ -267,7 +277,10 @@ fn write_rows<W: Word, T: Bits + Word>(
         && size_of::<W>() == size_of::<T>()
     {
         let values = lanes(chunks);
-        runs(offsets, extent, 0..extent.lanes(), |run, at| region.store_row(at, &values[run]));
+        runs(offsets, extent, 0..extent.lanes(), |run, at| {
+            region.store_row(at, &values[run.clone()]);
+            expect_next(region, at, run.len() as u64 * bytes);
+        });
         return;
     }
     for warp in mask.warps() {
@@ -278,20 +291,25 @@ fn write_rows<W: Word, T: Bits + Word>(
         let start = warp * WARP_LANES;
         let values = view.chunk(warp);
         let in_reach = start..(start + WARP_LANES).min(extent.lanes());
-        let full = word.count_ones() as usize == in_reach.len();
         runs(offsets, extent, in_reach, |run, at| {
             let own = &values[run.start - start..run.end - start];
-            if full && step == bytes && size_of::<W>() == size_of::<T>() {
-                region.store_row(at, own);
+            let mut left = (word >> (run.start - start)) & (u32::MAX >> (WARP_LANES - own.len()));
+            let (first, count) = (left.trailing_zeros() as usize, left.count_ones() as usize);
+            if count > 0 && left >> first == u32::MAX >> (WARP_LANES - count) {
+                // those that go stand side by side
+                let own = &own[first..first + count];
+                let at = at.wrapping_add(step.wrapping_mul(first as u64));
+                if step == bytes && size_of::<W>() == size_of::<T>() {
+                    region.store_row(at, own);
+                } else {
+                    region.store_steps(at, step, own, &cut);
+                }
                 return;
             }
-            let mut left = (word >> (run.start - start)) & (u32::MAX >> (WARP_LANES - own.len()));
             while left != 0 {
                 let lane = left.trailing_zeros();
-                region.store(
-                    at.wrapping_add(step.wrapping_mul(lane.into())),
-                    cut(own[lane as usize]),
-                );
+                let at = at.wrapping_add(step.wrapping_mul(lane.into()));
+                region.store(at, cut(own[lane as usize]));
                 left &= left - 1;
             }
         });

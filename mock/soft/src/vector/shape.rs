@@ -121,6 +121,13 @@ impl<T: Bits> Affine<T> {
         Self { base: self.base.plus(other.base), step }
     }
 
+    /// Every lane further by the same.
+    #[inline]
+    #[must_use]
+    pub fn shifted(&self, by: T) -> Self {
+        Self { base: self.base.plus(by), step: self.step }
+    }
+
     /// The difference.
     #[inline]
     #[must_use]
@@ -133,7 +140,8 @@ impl<T: Bits> Affine<T> {
     #[inline]
     #[must_use]
     pub fn times(&self, factor: T) -> Self {
-        Self { base: self.base.times(factor), step: self.step.map(|step| step.times(factor)) }
+        let step = std::array::from_fn(|i| self.step[i].times(factor));
+        Self { base: self.base.times(factor), step }
     }
 
     /// The product, where one of them is the same in all lanes.
@@ -186,7 +194,7 @@ impl<T: Bits> Affine<T> {
         let start = if signed { self.base.signed() as u64 } else { self.base.zero_extended() };
         Some(Affine {
             base: W::cut(start),
-            step: self.step.map(|step| W::cut(step.signed() as u64)),
+            step: std::array::from_fn(|i| W::cut(self.step[i].signed() as u64)),
         })
     }
 
@@ -196,7 +204,7 @@ impl<T: Bits> Affine<T> {
     pub fn narrowed<N: Bits>(&self) -> Affine<N> {
         Affine {
             base: N::cut(self.base.zero_extended()),
-            step: self.step.map(|step| N::cut(step.zero_extended())),
+            step: std::array::from_fn(|i| N::cut(self.step[i].zero_extended())),
         }
     }
 
