@@ -6,6 +6,7 @@
 
 mod contract;
 mod dependencies;
+mod failures;
 mod rooms;
 mod sources;
 
