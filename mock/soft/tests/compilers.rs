@@ -83,8 +83,9 @@ fn determinant(matrix: &[f64]) -> f64 {
         }
         for r in c + 1..5 {
             let f = m[r][c] / m[c][c];
-            for k in c..5 {
-                m[r][k] = (-f).mul_add(m[c][k], m[r][k]);
+            let pivot = m[c].clone();
+            for (value, above) in m[r][c..].iter_mut().zip(&pivot[c..]) {
+                *value = (-f).mul_add(*above, *value);
             }
         }
     }
@@ -194,7 +195,7 @@ fn integers_of_64_and_128_bits_divide_and_multiply() {
                 [
                     a.wrapping_div(b),
                     a.wrapping_rem(b),
-                    (ua / ub ^ ua % ub) as i64,
+                    ((ua / ub) ^ (ua % ub)) as i64,
                     (high ^ unsigned as i128) as i64,
                 ]
             })
@@ -229,7 +230,7 @@ fn bits_of(x: u32, y: u32, z: u32) -> [u32; 12] {
         (0..4).map(|i| byte(i) << (8 * i)).sum(),
         (turned << (z & 31) >> 32) as u32,
         (turned >> (z & 63).min(32)) as u32,
-        (i64::from(x as i32) * i64::from(y as i32) >> 32) as u32,
+        ((i64::from(x as i32) * i64::from(y as i32)) >> 32) as u32,
         x.abs_diff(y).wrapping_add(z),
         ((i64::from(x as i32) + i64::from(y as i32) + 1) >> 1) as u32,
         both.count_ones() + 100 * zeros,
@@ -297,7 +298,7 @@ fn talk(values: &[i32], lane: usize) -> [u32; 10] {
         all(&|other| other & 3 == v & 3, u32::MAX),
         if same { u32::MAX } else { 0 },
         same.into(),
-        if odd { all(&|v| v & 2 != 0, 0xaaaa_aaaa) } else { values[lane * 3 & 30] as u32 },
+        if odd { all(&|v| v & 2 != 0, 0xaaaa_aaaa) } else { values[(lane * 3) & 30] as u32 },
         32,
     ]
 }
@@ -318,7 +319,8 @@ fn lanes_talk_in_whole_warps_and_in_parts() {
         let mut wanted: Vec<i32> = input[..60].iter().copied().filter(|v| *v > 0).collect();
         assert_eq!(device.read::<u32>(count, 1), [wanted.len() as u32]);
         let mut seen = device.read::<i32>(kept, wanted.len());
-        (seen.sort_unstable(), wanted.sort_unstable());
+        seen.sort_unstable();
+        wanted.sort_unstable();
         assert_eq!(seen, wanted);
 
         let odd = input.iter().filter(|v| *v & 1 == 1).count() as i32;

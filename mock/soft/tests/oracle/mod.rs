@@ -26,7 +26,7 @@ pub(crate) enum Wanted {
     /// As near as this to the number; NaN for NaN.
     Near { form: Form, value: f64, relative: f64, absolute: f64 },
     /// Two halves of a register.
-    Halves(Box<[Wanted; 2]>),
+    Halves(Box<[Self; 2]>),
     /// The manual leaves it open.
     Anything,
 }

@@ -10,7 +10,7 @@ pub(crate) enum Operand {
     /// A constant.
     Constant(i64),
     /// Several in braces.
-    List(Vec<Operand>),
+    List(Vec<Self>),
     /// `_`
     Sink,
 }
