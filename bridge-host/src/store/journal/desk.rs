@@ -11,6 +11,10 @@ use super::{directory::Segment, frame::Position, row::Row};
 /// Rows for which nobody waits are on the disk this much later all the same.
 const LINGER: Duration = Duration::from_millis(10);
 
+/// The thread that keeps the rows takes those of this long at once: nobody waits for it, and waking it for each job would cost whoever
+/// submits one more than all the rest of the journal.
+const GATHER: Duration = Duration::from_millis(10);
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Desk {
@@ -87,6 +91,7 @@ impl Desk {
     pub(super) fn appended(&self, rows: Vec<Row>, bytes: usize, up_to: Position) {
         let mut state = self.lock();
         let was_clean = state.synced == state.appended;
+        let was_empty = state.inbox.is_empty();
         state.appended = up_to;
         state.inbox.push_back(Note::Rows(rows, bytes));
         state.inbox_bytes += bytes;
@@ -94,7 +99,9 @@ impl Desk {
         if was_clean {
             self.sync.notify_one();
         }
-        self.keep.notify_one();
+        if was_empty {
+            self.keep.notify_one();
+        }
     }
 
     /// Somebody waits until everything up to here is on the disk.
@@ -176,6 +183,12 @@ impl Desk {
             state =
                 self.keep.wait_timeout(state, patience).unwrap_or_else(PoisonError::into_inner).0;
         }
+        let gathers = |state: &mut State| !state.stopping && state.spare.is_some();
+        state = self
+            .keep
+            .wait_timeout_while(state, GATHER, gathers)
+            .unwrap_or_else(PoisonError::into_inner)
+            .0;
         if state.inbox.is_empty() && state.stopping {
             return None;
         }
