@@ -68,12 +68,12 @@ fn main() -> Result<()> {
         columns.retain(|column| *column != Column::Slurm);
     }
     let bench = Bench { program, disk: arguments.disk, seconds: arguments.seconds, columns };
-    let report = bench.run(arguments.rounds, &arguments.only)?;
+    let report = bench.run(arguments.rounds, &arguments.only);
     println!("{}", report.table());
     if let Some(file) = arguments.json {
         fs::write(&file, report.json()?).with_context(|| file.display().to_string())?;
     }
-    Ok(())
+    report.check()
 }
 
 /// A sleep ends when it was to end, not up to 50 µs later.

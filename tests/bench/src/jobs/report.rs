@@ -24,6 +24,7 @@ pub(crate) struct Name {
 pub(crate) struct Report {
     rows: Vec<&'static [Name]>,
     brought: BTreeMap<(usize, usize, Column), Vec<f64>>,
+    failures: Vec<anyhow::Error>,
 }
 
 impl Report {
@@ -37,6 +38,20 @@ impl Report {
         for (line, figure) in figures.into_iter().enumerate() {
             self.brought.entry((row, line, column)).or_default().push(figure);
         }
+    }
+
+    /// A measurement brought no figures: the others count all the same.
+    pub(crate) fn fail(&mut self, error: anyhow::Error) {
+        eprintln!("{error:#}");
+        self.failures.push(error);
+    }
+
+    /// The first failure, if there was one.
+    ///
+    /// # Errors
+    /// That one.
+    pub(crate) fn check(self) -> Result<()> {
+        self.failures.into_iter().next().map_or(Ok(()), Err)
     }
 
     /// Every line, with the rounds of each column.
