@@ -88,8 +88,9 @@ impl Managed {
     fn told(&self) -> Value {
         loop {
             let text = fs::read_to_string(self.state.join("audit/audit-00000001.jsonl")).unwrap();
-            let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-            if let Some(line) = lines.filter(|line| line["verb"] == "RELOAD").last() {
+            let mut lines =
+                text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            if let Some(line) = lines.rfind(|line| line["verb"] == "RELOAD") {
                 return line;
             }
             std::thread::yield_now();

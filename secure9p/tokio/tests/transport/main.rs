@@ -4,6 +4,7 @@
 mod bounds;
 mod deadlines;
 mod ends;
+mod expiry;
 mod lines;
 mod log;
 mod refusals;
