@@ -35,16 +35,20 @@ impl Estate {
     }
 
     fn start(&self) -> Daemon {
-        let mut child = program()
-            .args(["serve", "--mock", "--listen", "tcp://127.0.0.1:0", "--state-dir"])
-            .arg(self.state())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let uri = line.trim_end().strip_prefix("listening ").expect("where it listens").to_owned();
-        Daemon { child, uri }
+        let mut serve = program();
+        serve.args(["serve", "--mock", "--listen", "tcp://127.0.0.1:0", "--state-dir"]);
+        Daemon::start(serve.arg(self.state())).expect("where it listens")
+    }
+
+    /// The same with its journal on a small disk, most of which a file called `filler` takes. `None` where one may not mount.
+    fn start_on_a_small_disk(&self) -> Option<Daemon> {
+        let script = "mkdir -m 700 \"$1\" && mkdir \"$1/journal\" && mount -t tmpfs -o size=12m none \"$1/journal\" \
+             && head -c 6M /dev/zero > \"$1/journal/filler\" \
+             && exec \"$0\" serve --mock --listen tcp://127.0.0.1:0 --state-dir \"$1\"";
+        let mut serve = Command::new("unshare");
+        serve.args(["--map-root-user", "--mount", "sh", "-c", script]);
+        serve.arg(env!("CARGO_BIN_EXE_gpu-bridge-host")).arg(self.state()).env("RUST_LOG", "off");
+        Daemon::start(&mut serve)
     }
 
     fn mint(&self, claims: &[&str]) -> String {
@@ -64,6 +68,18 @@ impl Estate {
 }
 
 impl Daemon {
+    fn start(serve: &mut Command) -> Option<Self> {
+        let mut child = serve.stdout(Stdio::piped()).spawn().ok()?;
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let uri = line.trim_end().strip_prefix("listening ").map(str::to_owned);
+        let uri = uri.or_else(|| {
+            child.wait().unwrap();
+            None
+        })?;
+        Some(Self { child, uri })
+    }
+
     async fn attach(&self, uname: &str, ticket: &str) -> Root {
         let uri = self.uri.parse().unwrap();
         let client = Client::connect(&uri, ConnectOptions::default()).await.unwrap();
@@ -133,6 +149,41 @@ async fn a_daemon_takes_up_what_one_that_was_killed_left() {
     assert!(refused.contains("gpu GPU-1 is drained"), "{refused}");
     let other = ctl(&queen, "GPU-0", "LEASE mem_mb=64 streams=1 ttl_s=60").await;
     assert_ne!(field(&other, "id"), field(&leased, "id"), "ids go on");
+}
+
+/// Proves BR-30.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_refuses_new_work_until_there_is_room_and_what_was_taken_on_goes_on() {
+    let estate = Estate::new();
+    let Some(daemon) = estate.start_on_a_small_disk() else {
+        eprintln!("skipped: this user may not mount a disk in a namespace of its own");
+        return;
+    };
+    let worker = estate.worker(&daemon).await;
+    assert!(ctl(&worker, "GPU-0", "LEASE mem_mb=64 streams=1 ttl_s=600").await.starts_with("OK"));
+    let mut taken_on = Vec::new();
+    let refused = loop {
+        let name = format!("j{}", taken_on.len());
+        let status = submit(&worker, "GPU-0", &inline_job(&name, "anything")).await;
+        if status.starts_with("ERR") {
+            break status;
+        }
+        taken_on.push(name);
+    };
+    assert!(
+        refused.starts_with("ERR JOB ENOSPC store: journal: cannot set room aside"),
+        "{refused}"
+    );
+    assert!(refused.contains("nothing new is taken on until there is room"), "{refused}");
+    for name in &taken_on {
+        assert_eq!(end_of(&worker, "GPU-0", name).await, "OK", "{name}");
+    }
+    let inside = format!("/proc/{}/root{}", daemon.child.id(), estate.state().display());
+    std::fs::remove_file(Path::new(&inside).join("journal/filler")).unwrap();
+    while submit(&worker, "GPU-0", &inline_job("after", "anything")).await.starts_with("ERR") {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(end_of(&worker, "GPU-0", "after").await, "OK");
 }
 
 /// Proves BR-33.
