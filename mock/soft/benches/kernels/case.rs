@@ -57,6 +57,9 @@ macro_rules! number {
 }
 number!(u8 i32 u32 f32 f64);
 
+/// Reads results back as numbers.
+type Seen = Box<dyn Fn(&Device) -> Vec<f64>>;
+
 /// Both sides of one benchmark.
 pub(crate) struct Case {
     pub(crate) device: Device,
@@ -64,7 +67,7 @@ pub(crate) struct Case {
     /// Written before each run, and not timed: the input of kernels that work in place.
     pub(crate) refresh: Vec<(u64, Vec<u8>)>,
     /// Reads what the launches have left.
-    pub(crate) seen: Box<dyn Fn(&Device) -> Vec<f64>>,
+    pub(crate) seen: Seen,
     pub(crate) twin: Box<dyn Twin>,
     /// How far the two may lie apart, of the larger of 1 and the number itself.
     pub(crate) tolerance: f64,
@@ -132,7 +135,7 @@ pub(crate) fn none() -> Parameters {
 }
 
 /// Reads numbers at an address.
-pub(crate) fn numbers<V: Number>(address: u64, count: usize) -> Box<dyn Fn(&Device) -> Vec<f64>> {
+pub(crate) fn numbers<V: Number>(address: u64, count: usize) -> Seen {
     Box::new(move |device| {
         device.read::<V>(address, count).into_iter().map(Number::number).collect()
     })

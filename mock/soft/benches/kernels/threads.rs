@@ -100,15 +100,15 @@ fn complementary_error(x: f32) -> f32 {
         0.170_872_77,
         -0.822_152_23,
         1.488_515_9,
-        -1.135_203_98,
+        -1.135_204,
         0.278_868_07,
         -0.186_288_06,
         0.096_784_18,
         0.374_091_96,
-        1.000_023_68,
+        1.000_023_7,
     ];
     let t = 1.0 / (1.0 + 0.5 * x.abs());
-    let polynomial = TERMS.iter().fold(0.0, |sum, term| sum * t + term) * t - 1.265_512_23;
+    let polynomial = TERMS.iter().fold(0.0, |sum, term| sum * t + term) * t - 1.265_512_2;
     let tail = t * (polynomial - x * x).exp();
     if x >= 0.0 { tail } else { 2.0 - tail }
 }

@@ -55,21 +55,19 @@ fn within<T: Bits, const N: usize>(
     kernel: impl Fn(&mut [Chunk<T>], [View<'_, T>; N]),
 ) {
     let aside = sources.contains(&d);
-    if !keep {
-        if sources.iter().all(|s| file.is_known(*s)) {
-            let zero = || Affine::uniform(T::default());
-            let shapes: [_; N] = array::from_fn(|i| file.shape(sources[i]).unwrap_or_else(zero));
-            if let Some(shape) = rule(shapes, file.extent()) {
-                file.set_shape(d, shape);
-                return;
-            }
-            if shapes.iter().all(Affine::is_uniform) {
-                sources.iter().for_each(|s| file.spell(*s));
-                let mut target = file.take(d, aside);
-                kernel(&mut target.chunks[..1], array::from_fn(|i| file.view(sources[i], 0)));
-                file.put_uniform(d, target);
-                return;
-            }
+    if !keep && sources.iter().all(|s| file.is_known(*s)) {
+        let zero = || Affine::uniform(T::default());
+        let shapes: [_; N] = array::from_fn(|i| file.shape(sources[i]).unwrap_or_else(zero));
+        if let Some(shape) = rule(shapes, file.extent()) {
+            file.set_shape(d, shape);
+            return;
+        }
+        if shapes.iter().all(Affine::is_uniform) {
+            sources.iter().for_each(|s| file.spell(*s));
+            let mut target = file.take(d, aside);
+            kernel(&mut target.chunks[..1], array::from_fn(|i| file.view(sources[i], 0)));
+            file.put_uniform(d, target);
+            return;
         }
     }
     sources.iter().for_each(|s| file.spell(*s));
@@ -90,21 +88,19 @@ fn across<S: Bits, T: Bits, const N: usize>(
     blend: Blend<T>,
     kernel: impl Fn(&mut [Chunk<T>], [View<'_, S>; N]),
 ) {
-    if !keep {
-        if sources.iter().all(|s| from.is_known(*s)) {
-            let zero = || Affine::uniform(S::default());
-            let shapes: [_; N] = array::from_fn(|i| from.shape(sources[i]).unwrap_or_else(zero));
-            if let Some(shape) = rule(shapes, from.extent()) {
-                to.set_shape(d, shape);
-                return;
-            }
-            if shapes.iter().all(Affine::is_uniform) {
-                sources.iter().for_each(|s| from.spell(*s));
-                let mut target = to.take(d, false);
-                kernel(&mut target.chunks[..1], array::from_fn(|i| from.view(sources[i], 0)));
-                to.put_uniform(d, target);
-                return;
-            }
+    if !keep && sources.iter().all(|s| from.is_known(*s)) {
+        let zero = || Affine::uniform(S::default());
+        let shapes: [_; N] = array::from_fn(|i| from.shape(sources[i]).unwrap_or_else(zero));
+        if let Some(shape) = rule(shapes, from.extent()) {
+            to.set_shape(d, shape);
+            return;
+        }
+        if shapes.iter().all(Affine::is_uniform) {
+            sources.iter().for_each(|s| from.spell(*s));
+            let mut target = to.take(d, false);
+            kernel(&mut target.chunks[..1], array::from_fn(|i| from.view(sources[i], 0)));
+            to.put_uniform(d, target);
+            return;
         }
     }
     sources.iter().for_each(|s| from.spell(*s));
