@@ -141,34 +141,20 @@ impl Worker {
         Ok(())
     }
 
-    /// Reads, again and again without a pause, until the job runs or has ended.
-    pub(crate) fn until_running(&mut self, job: &str) -> Result<()> {
-        self.look(job, |_| true)
-    }
-
-    /// The same until it has ended; how.
+    /// Reads, again and again without a pause, until the job has ended; how.
     pub(crate) fn until_end(&mut self, job: &str) -> Result<String> {
-        self.look(job, is_end)?;
-        self.ends.remove(job).context("it has ended")
-    }
-
-    /// Reads until the job is in a state of this kind, or past it.
-    fn look(&mut self, job: &str, is_it: fn(&str) -> bool) -> Result<()> {
         let started = Instant::now();
         let mut ends = std::mem::take(&mut self.ends);
-        let mut found = ends.contains_key(job);
-        while !found {
+        while !ends.contains_key(job) {
             self.follow(|record| {
-                let (Some(of), Some(state)) = (record.job, record.state) else { return };
-                if is_end(state) {
+                if let (Some(of), Some(state @ ("OK" | "ERR"))) = (record.job, record.state) {
                     ends.insert(of.to_owned(), record.code.unwrap_or(state).to_owned());
                 }
-                found |= of == job && state != "QUEUED" && is_it(state);
             })?;
-            ensure!(started.elapsed() < PATIENCE, "{job} did not get so far in {PATIENCE:?}");
+            ensure!(started.elapsed() < PATIENCE, "{job} did not end in {PATIENCE:?}");
         }
         self.ends = ends;
-        Ok(())
+        self.ends.remove(job).context("it has ended")
     }
 
     /// Submits a kernel that does nothing and follows it to its end, without waiting for the acknowledgement first.
@@ -224,10 +210,6 @@ impl Worker {
             other => bail!("the bridge answers {other:?} to a job"),
         }
     }
-}
-
-fn is_end(state: &str) -> bool {
-    matches!(state, "OK" | "ERR")
 }
 
 fn control(line: &str) -> Tmessage {

@@ -40,8 +40,6 @@ pub(super) const ROW: Row = Row {
 
 const TIMES: usize = 100;
 const TIMEOUT_MS: u32 = 40;
-/// Time enough to find the executor and freeze it.
-const FROZEN_TIMEOUT_MS: u32 = 60;
 const GRACE: Duration = Duration::from_millis(250);
 
 const FILTER: &str = "error,bridge_host::dispatcher=debug";
@@ -89,15 +87,13 @@ impl<'a> Pair<'a> {
 
     /// Lets one job pass its deadline; frozen, it takes no notice of being asked.
     fn pass(&mut self, number: usize, frozen: bool) -> Result<Passed> {
-        let timeout_ms = if frozen { FROZEN_TIMEOUT_MS } else { TIMEOUT_MS };
         let name = |who: &str| format!("{who}-{number}-{frozen}");
         let (endless, next) = (name("hog"), name("next"));
-        self.hog.submit(&endless, "endless", timeout_ms)?;
-        self.other.submit_empty(&next)?;
         if frozen {
-            self.hog.until_running(&endless)?;
             self.freeze()?;
         }
+        self.hog.submit(&endless, "endless", TIMEOUT_MS)?;
+        self.other.submit_empty(&next)?;
         let end = self.hog.until_end(&endless)?;
         ensure!(end == "TIMEOUT", "{endless} ended as {end}");
         ensure!(self.other.until_end(&next)? == "OK", "{next} did not end well");
@@ -105,7 +101,7 @@ impl<'a> Pair<'a> {
 
         let launched = self.log.until("launching a job", "id", &endless)?;
         let asked = self.log.until("asking a job to stop", "job", &launched.field("job"))?;
-        let deadline = Duration::from_millis(timeout_ms.into());
+        let deadline = Duration::from_millis(TIMEOUT_MS.into());
         let (late, from) = if frozen {
             let killed =
                 self.log.until("killing an executor", "lease", &launched.field("lease"))?;
@@ -117,7 +113,7 @@ impl<'a> Pair<'a> {
         Ok(Passed { late, next: between(&from, &follows)? })
     }
 
-    /// Stops the executor of the endless kernel. The other worker was first to get one, and a spare is younger than both.
+    /// Stops the executor of the endless kernel before it is given it: it takes notice of nothing. The other worker was first to get one, and a spare is younger than both.
     fn freeze(&self) -> Result<()> {
         let executors = self.bridge.executors();
         let pid = *executors.get(1).with_context(|| format!("executors are {executors:?}"))?;
