@@ -61,9 +61,17 @@ CONF
     done
 }
 
+# Waits for each to end: what they write on their way out must not outlive DIR.
 down() {
-    for pid in "$dir/slurmd.pid" "$dir/slurmctld.pid" "$dir/munge/pid"; do
-        [ -s "$pid" ] && kill "$(cat "$pid")" 2>/dev/null || true
+    for file in "$dir/slurmd.pid" "$dir/slurmctld.pid" "$dir/munge/pid"; do
+        [ -s "$file" ] || continue
+        pid=$(cat "$file")
+        kill "$pid" 2>/dev/null || continue
+        tries=0
+        while [ -d "/proc/$pid" ] && ! grep -q '^State:.Z' "/proc/$pid/status" 2>/dev/null && [ "$tries" -lt 100 ]; do
+            tries=$((tries + 1))
+            sleep 0.1
+        done
     done
 }
 
