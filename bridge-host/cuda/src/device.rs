@@ -66,6 +66,14 @@ impl CudaBackend {
         Driver::of_this_machine().map(Self)
     }
 
+    /// The driver's CUDA version, as NVIDIA writes it.
+    ///
+    /// # Errors
+    /// What the driver says.
+    pub fn version(&self) -> Result<String, GpuError> {
+        self.0.version().map(|version| format!("{}.{}", version / 1000, version % 1000 / 10))
+    }
+
     fn device(&self, uuid: &str) -> Result<CUdevice, GpuError> {
         let driver = self.0;
         let mut count = 0;

@@ -13,6 +13,8 @@ mod code;
 mod device;
 mod driver;
 mod events;
+#[cfg(feature = "floor")]
+pub mod floor;
 mod health;
 mod nvml;
 mod pool;

@@ -3,7 +3,7 @@
 //! Test-only. The libraries are C ABI, found through `LD_LIBRARY_PATH` by an unmodified program; this crate is what both sides share.
 //!
 //! ```text
-//! test ─▶ Machine ── directory ─▶ libcuda.so.1, libnvidia-ml.so.1 (links, or copies that lack a symbol)
+//! test ─▶ Machine ── directory ─▶ libcuda.so.1, libnvidia-ml.so.1 (as built, or copies that lack a symbol)
 //!            │            ├─ script   devices, failures by call and count, gates      read anew at every call
 //!            │            ├─ events   one line an event, for nvmlEventSetWait
 //!            │            └─ gate-*   a pipe for each gate: the call waits there until the test lets it go

@@ -46,11 +46,12 @@ pub fn command(name: &str) -> Command {
     command
 }
 
-/// `target/debug` (or whatever profile this test was built in): a test runs in its `deps`.
+/// `target/debug` (or whatever profile this test was built in): a test runs in its `deps`, a program above it.
 fn directory() -> PathBuf {
     let test = env::current_exe().expect("a running test has a path");
-    let deps = test.parent().expect("a file is in a directory");
-    deps.parent().expect("deps is in the profile's directory").to_owned()
+    let place = test.parent().expect("a file is in a directory");
+    let profile = if place.ends_with("deps") { place.parent() } else { Some(place) };
+    profile.expect("deps is in the profile's directory").to_owned()
 }
 
 fn build_if_stale() {

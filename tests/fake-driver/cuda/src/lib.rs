@@ -95,7 +95,10 @@ fn call(
 #[unsafe(no_mangle)]
 pub extern "C" fn cuInit(flags: c_uint) -> CUresult {
     let script = Script::of_this_process();
-    let outcome = script.enter("cuInit").and_then(|()| if flags == 0 { Ok(()) } else { Err(1) });
+    let outcome = match flags {
+        0 => script.enter("cuInit"),
+        _ => Err(1),
+    };
     state().initialised |= outcome.is_ok();
     answer(outcome)
 }
@@ -234,8 +237,10 @@ pub extern "C" fn cuStreamSynchronize(on: Handle) -> CUresult {
         }
         Err(code)
     });
-    while forever {
-        thread::park(); // the kernel runs on; only the end of the process ends this
+    if forever {
+        loop {
+            thread::park(); // the kernel runs on; only the end of the process ends this
+        }
     }
     code
 }
@@ -637,9 +642,10 @@ unsafe fn parameter_block(extra: *const *mut c_void) -> Result<Vec<u8>, u32> {
     }
     match bytes {
         Some(0) => Ok(Vec::new()),
-        // SAFETY: a block of that size.
         Some(bytes) if !from.is_null() => {
-            Ok(unsafe { std::slice::from_raw_parts(from, bytes) }.to_vec())
+            // SAFETY: a block of that size.
+            let block = unsafe { std::slice::from_raw_parts(from, bytes) };
+            Ok(block.to_vec())
         }
         _ => Err(1),
     }

@@ -475,7 +475,7 @@ pub unsafe extern "C" fn nvmlDeviceGetFieldValues(
 
 /// As a driver that has no samples answers.
 #[unsafe(no_mangle)]
-pub extern "C" fn nvmlDeviceGetComputeRunningProcesses_v3(
+pub unsafe extern "C" fn nvmlDeviceGetComputeRunningProcesses_v3(
     handle: Handle,
     count: *mut c_uint,
     _processes: *mut c_void,
