@@ -152,7 +152,7 @@ async fn every_metric_of_the_dashboard_and_the_rules_is_served_by_a_bridge() {
     assert!(used.len() > 20 && in_rules.len() > 8, "{used:?} {in_rules:?}");
     used.extend(in_rules);
 
-    let (puppet, _strings) = Puppet::new();
+    let (puppet, _strings) = Puppet::scripted();
     let anywhere = "127.0.0.1:0".parse().unwrap();
     let world = World::on(puppet, |config| config.metrics = Some(anywhere)).await;
     let page = page_of_a_working_bridge(&world).await;

@@ -36,7 +36,7 @@ pub(crate) struct Strings {
 
 impl Puppet {
     /// The two scripted GPUs of a workstation.
-    pub(crate) fn new() -> (Inventory, Strings) {
+    pub(crate) fn scripted() -> (Inventory, Strings) {
         Self::over(BackendKind::Mock, Box::new(ScriptedDiscovery::new(workstation())))
     }
 
