@@ -36,6 +36,7 @@ use crate::{
     backend::{Backend, BackendChoice},
     config::{Config, ConfigRefused},
     dispatcher::{Dispatcher, Parts},
+    events,
     executor::protocol::Report,
     fleet::{Departure, ExecutorId, ExecutorProgram, ExitNote, Leash, Warden, Watch, WatchHandle},
     inventory::Inventory,
@@ -165,11 +166,15 @@ impl Bridge {
     /// # Errors
     /// As above.
     pub async fn start_on(
-        inventory: Inventory,
+        mut inventory: Inventory,
         config: Config,
     ) -> Result<BridgeHandle, StartRefused> {
         config.check()?;
         let state = StateDir::open(&config.state_dir)?;
+        let events = inventory.discovery.events().unwrap_or_else(|error| {
+            tracing::warn!(%error, "GPU events are not heard; counters are read all the same");
+            None
+        });
         let clock = Clock::system();
         let program = ExecutorProgram {
             path: config.executors.program(),
@@ -207,6 +212,10 @@ impl Bridge {
 
         let ending = Arc::new(AtomicBool::new(false));
         let ends = Arc::clone(&ending);
+        if let Some(events) = events {
+            events::keep_listening(hive.clone(), events, Arc::clone(&ending))
+                .map_err(StartRefused::Watch)?;
+        }
         let inspects = inventory.backend.discovery()?;
         let warden = HiveWarden(hive.clone());
         hive.with(|_, publisher, _| {

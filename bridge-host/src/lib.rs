@@ -16,6 +16,7 @@ pub mod cli;
 pub mod config;
 mod digest;
 mod dispatcher;
+mod events;
 mod executor;
 mod fleet;
 mod inventory;

@@ -44,9 +44,12 @@ fn put(hive: &BridgeHive, samples: Samples) {
     hive.with(|_, publisher, now| {
         for (id, sample) in samples {
             match sample {
-                Ok(sample) => publisher.dispatcher.put_sample(&id, sample, now),
+                Ok(sample) => {
+                    publisher.dispatcher.read_health(&id, sample.health.clone(), now);
+                    publisher.dispatcher.put_sample(&id, sample, now);
+                }
                 Err(error) => {
-                    tracing::warn!(gpu = %id, %error, "cannot sample");
+                    publisher.dispatcher.cannot_read(&id, &error, now);
                     publisher.dispatcher.no_sample(&id);
                 }
             }

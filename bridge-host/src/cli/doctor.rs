@@ -10,6 +10,8 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use bridge_host_cuda::CudaBackend;
+use bridge_host_gpu::BackendKind;
 use rustix::process::{Resource, getrlimit};
 use secure9p_tokio::Uri;
 use serde::Serialize;
@@ -60,6 +62,7 @@ impl Finding {
 pub(super) fn run(config: &Config, form: Form) -> ExitCode {
     let findings = [
         gpus(config),
+        cuda(config),
         state_dir(config),
         audit(config),
         listeners(config),
@@ -95,6 +98,18 @@ fn gpus(config: &Config) -> Finding {
         found.note.map_or_else(|| names.clone(), |note| format!("{names} ({note})"))
     });
     Finding::of("gpus", outcome, Grade::Fail)
+}
+
+/// The library that executors will need: loaded here, and no context made.
+fn cuda(config: &Config) -> Finding {
+    let needed =
+        Inventory::take(config.backend).is_ok_and(|found| found.backend.0 == BackendKind::Nvidia);
+    let outcome = match CudaBackend::new().and_then(|driver| driver.version()) {
+        _ if !needed => Ok("not needed by this backend".to_owned()),
+        Ok(version) => Ok(format!("the driver runs CUDA {version}")),
+        Err(error) => Err(error.to_string()),
+    };
+    Finding::of("cuda", outcome, Grade::Fail)
 }
 
 /// Held for a moment, and let go again.

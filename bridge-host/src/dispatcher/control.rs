@@ -95,7 +95,10 @@ impl Dispatcher {
             CtlLine::Cancel(job) => (Verb::Cancel, Command::Cancel { by, gpu, job }),
             CtlLine::Reset => (Verb::Reset, Command::Reset { gpu }),
             CtlLine::Drain => (Verb::Drain, Command::Drain { gpu }),
-            CtlLine::Undrain => (Verb::Undrain, Command::Undrain { gpu }),
+            CtlLine::Undrain => {
+                queen(Verb::Undrain)?;
+                return self.undrain(&gpu, now);
+            }
             CtlLine::Revoke(Revocation::Lease(lease)) => {
                 (Verb::Revoke, Command::Revoke { gpu, lease })
             }
@@ -109,7 +112,7 @@ impl Dispatcher {
                 return self.mint(&gpu, &ask, now);
             }
         };
-        if matches!(verb, Verb::Reset | Verb::Drain | Verb::Undrain | Verb::Revoke) {
+        if matches!(verb, Verb::Reset | Verb::Drain | Verb::Revoke) {
             queen(verb)?;
         }
         self.ask(verb, command, now)

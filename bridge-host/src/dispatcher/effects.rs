@@ -93,7 +93,12 @@ impl Dispatcher {
             )),
             _ => None,
         };
-        self.observe(Event::GpuReset { gpu, failed }, now);
+        self.observe(Event::GpuReset { gpu: gpu.clone(), failed: failed.clone() }, now);
+        // What the broker made of it is not how the GPU is: an event's own reason says more.
+        match failed {
+            Some(why) => self.fail_gpu(&gpu, why, now),
+            None => self.show_health(&gpu, now),
+        }
     }
 
     fn record(&mut self, gpu: &GpuId, holder: &Subject, job: JobNumber, record: &JobRecord) {

@@ -16,6 +16,7 @@ mod control;
 mod control_log;
 mod cubin;
 mod effects;
+mod health;
 mod launch;
 mod metrics;
 mod modules;
@@ -23,6 +24,7 @@ mod outbox;
 mod reports;
 mod restore;
 mod sample;
+mod self_test;
 mod state;
 
 use std::{
@@ -40,7 +42,10 @@ use ninedoor::AuditLine;
 use ninedoor_host::Keeper;
 
 pub(crate) use self::{board::Board, state::GpuState};
-use self::{control_log::ControlLog, launch::Prepared, modules::Modules, outbox::Outbox};
+use self::{
+    control_log::ControlLog, health::Condition, launch::Prepared, modules::Modules, outbox::Outbox,
+    self_test::SelfTest,
+};
 use crate::{
     audit::AuditLog,
     fleet::{Fleet, WatchHandle},
@@ -69,6 +74,8 @@ pub(crate) struct Dispatcher {
     draining: bool,
     /// Bytes of records that have no newline yet, of all fids.
     pub(crate) unfinished: usize,
+    /// Self-tests begun, ever.
+    self_tests: u64,
 }
 
 /// What the daemon keeps of one GPU for those who look.
@@ -83,6 +90,8 @@ struct Gpu {
     board: Board,
     control: ControlLog,
     work: WorkCounts,
+    condition: Condition,
+    self_test: Option<SelfTest>,
 }
 
 /// What only the namespace server can do.
@@ -140,6 +149,7 @@ impl Dispatcher {
             wishes: VecDeque::new(),
             draining: false,
             unfinished: 0,
+            self_tests: 0,
         }
     }
 
@@ -161,6 +171,8 @@ impl Dispatcher {
             board: Board::default(),
             control: ControlLog::default(),
             work: WorkCounts::none(),
+            condition: Condition::default(),
+            self_test: None,
         };
         self.gpus.insert(id, gpu);
         self.settle(now);
@@ -188,6 +200,8 @@ impl Dispatcher {
     pub(crate) fn tick(&mut self, now: Now) {
         self.broker.tick(now);
         self.outputs.expire(now.unix_ms);
+        self.end_culprits(now);
+        self.end_late_self_tests(now);
         self.artefacts.tell_time(now.unix_ms);
         self.artefacts.collect();
         self.settle(now);
@@ -196,7 +210,8 @@ impl Dispatcher {
     /// When [`Self::tick`] has something to do next.
     pub(crate) fn next_deadline(&self, now: Now) -> Option<MonoUs> {
         let retry = self.outbox.is_stuck().then(|| now.mono_us.plus_ms(STORE_RETRY_MS));
-        [self.broker.next_deadline(now), retry].into_iter().flatten().min()
+        let own = [retry, self.culprits_due(), self.self_tests_due()];
+        self.broker.next_deadline(now).into_iter().chain(own.into_iter().flatten()).min()
     }
 
     /// Grants and accepts nothing more: what is accepted goes on to its end.

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use bridge_host_broker::{Command, Event, ExecutorRef, JobNumber, JobOutcome};
-use bridge_host_gpu::Health;
+use bridge_host_broker::{Event, ExecutorRef, JobNumber, JobOutcome};
 use ninedoor_abi::{Now, record::JobCode};
 
 use super::Dispatcher;
@@ -43,15 +42,13 @@ impl Dispatcher {
         let Departure { executor, detail, .. } = departure;
         if let Some(why) = finding {
             tracing::error!(gpu = %executor.gpu, why, "a GPU did not outlive its executor");
-            let (gpu, health) = (executor.gpu.clone(), Health::Unusable(why));
-            if let Err(refusal) = self.broker.handle(Command::SetHealth { gpu, health }, now) {
-                tracing::error!(%refusal, "cannot take a GPU out of use");
-            }
+            self.fail_gpu(&executor.gpu, why, now);
         }
         self.take_news(News::Died(executor, detail), now);
     }
 
     fn take_news(&mut self, news: News, now: Now) {
+        let Some(news) = self.self_test_news(news, now) else { return };
         let event = match news {
             News::Ready(executor) => Event::Ready(executor),
             News::Died(executor, detail) => Event::Died { executor, detail },
@@ -73,7 +70,7 @@ impl Dispatcher {
         };
         let outcome = match published {
             Ok(outputs) => JobOutcome::Ok {
-                h2d_us: finished.load_us.saturating_add(finished.h2d_us),
+                h2d_us: finished.h2d_us,
                 kernel_us: finished.kernel_us,
                 d2h_us: finished.d2h_us,
                 outputs,

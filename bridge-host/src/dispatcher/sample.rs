@@ -26,6 +26,9 @@ struct SampleText<'a> {
     temperature_celsius: Option<f32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     power_watts: Option<f32>,
+    health: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    health_detail: Option<&'a str>,
     leases_active: usize,
     leases_queued: usize,
     jobs_live: usize,
@@ -56,6 +59,8 @@ impl Dispatcher {
                 .sum(),
             temperature_celsius: gpu.sample.temperature_celsius,
             power_watts: gpu.sample.power_watts,
+            health: gpu.info.health.state(),
+            health_detail: gpu.info.health.detail(),
             leases_active: active.count(),
             leases_queued: in_state(LeaseState::Queued).count(),
             jobs_live: self.jobs.values().filter(|job| job.gpu == *id).count(),

@@ -8,6 +8,7 @@ use std::{
 };
 
 use bridge_host_broker::ExecutorRef;
+use ninedoor_abi::GpuId;
 
 use super::{
     cgroup::SPARE_MEMORY_BYTES,
@@ -184,6 +185,24 @@ impl Fleet {
         let Some(id) = self.bound_to(executor).map(|(id, _)| id) else { return false };
         self.doom(id);
         true
+    }
+
+    /// The same; the reason is among its last words.
+    pub(crate) fn kill_for(&mut self, executor: &ExecutorRef, why: String) {
+        let Some(id) = self.bound_to(executor).map(|(id, _)| id) else { return };
+        if let Some(executor) = self.executors.get_mut(&id) {
+            executor.last_words = Some(why);
+        }
+        self.doom(id);
+    }
+
+    /// Those that have this GPU open.
+    pub(crate) fn on_gpu(&self, gpu: &GpuId) -> Vec<ExecutorRef> {
+        let bound = |executor: &Executor| match &executor.duty {
+            Duty::Bound { of, .. } if of.gpu == *gpu && !executor.doomed => Some(of.clone()),
+            _ => None,
+        };
+        self.executors.values().filter_map(bound).collect()
     }
 
     /// Ends every executor at once, and starts no more.

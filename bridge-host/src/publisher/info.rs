@@ -1,6 +1,6 @@
 //! `/gpu/<id>/info`: one JSON object of facts.
 
-use bridge_host_gpu::{GpuInfo, Health};
+use bridge_host_gpu::{GpuInfo, Health, MigState, Peer};
 use ninedoor_abi::{GpuId, Refusal};
 use serde::Serialize;
 
@@ -28,6 +28,12 @@ pub(crate) struct InfoText<'a> {
     grid_max: [u32; 3],
     shared_bytes_max: u32,
     memory_enforcement: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    numa_node: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mig: Option<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    peers: Vec<PeerText<'a>>,
     /// What executors of this machine gave up before they touched a job; not known before the first has started.
     #[serde(skip_serializing_if = "Option::is_none")]
     confinement: Option<ConfinementText>,
@@ -67,6 +73,15 @@ impl ConfinementText {
     }
 }
 
+/// What joins it to another GPU of the machine.
+#[derive(Debug, Serialize)]
+struct PeerText<'a> {
+    uuid: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ancestor: Option<&'a str>,
+    links: u32,
+}
+
 #[derive(Debug, Serialize)]
 struct HealthText<'a> {
     state: &'static str,
@@ -96,6 +111,9 @@ impl<'a> InfoText<'a> {
             grid_max: gpu.grid_max,
             shared_bytes_max: gpu.shared_bytes_max,
             memory_enforcement: gpu.memory_enforcement.as_str(),
+            numa_node: gpu.topology.numa_node,
+            mig: gpu.mig.map(mig_text),
+            peers: gpu.topology.peers.iter().map(PeerText::of).collect(),
             confinement: None,
             health: HealthText::of(&gpu.health),
             state: None,
@@ -116,6 +134,21 @@ impl<'a> InfoText<'a> {
 
     pub(crate) fn to_line(&self) -> String {
         serde_json::to_string(self).expect("strings and numbers are always JSON") + "\n"
+    }
+}
+
+const fn mig_text(mig: MigState) -> &'static str {
+    match (mig.current, mig.pending) {
+        (true, true) => "on",
+        (false, false) => "off",
+        (true, false) => "on, off after a reset",
+        (false, true) => "off, on after a reset",
+    }
+}
+
+impl<'a> PeerText<'a> {
+    fn of(peer: &'a Peer) -> Self {
+        Self { uuid: &peer.uuid, ancestor: peer.ancestor.as_deref(), links: peer.links }
     }
 }
 
