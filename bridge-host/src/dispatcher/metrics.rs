@@ -4,7 +4,7 @@ use ninedoor::Traffic;
 use ninedoor_abi::GpuId;
 
 use super::{Dispatcher, Gpu, state::GpuState};
-use crate::metrics::figures::{ExecutorFigures, Figures, GpuFigures, StoreFigures};
+use crate::metrics::figures::{ExecutorFigures, Figures, GpuFigures, StoreFigures, Xids};
 
 impl Dispatcher {
     /// As things are.
@@ -50,10 +50,10 @@ impl Dispatcher {
             sampled_at: gpu.sampled_at,
             sample_errors: gpu.sample_errors,
             health: view.health.clone(),
-            state: GpuState::of(&view).word,
+            state: GpuState::of(gpu, &view).word,
             view,
             work: gpu.work.clone(),
-            xids: gpu.xids.clone(),
+            xids: Xids { counts: gpu.condition.events.clone(), last: gpu.condition.event_last },
         })
     }
 }

@@ -49,7 +49,7 @@ use self::{
 use crate::{
     audit::AuditLog,
     fleet::{Fleet, WatchHandle},
-    metrics::figures::{GpuFacts, WorkCounts, Xids},
+    metrics::figures::{GpuFacts, WorkCounts},
     store::{Artefacts, Journal, Outputs},
 };
 
@@ -86,7 +86,6 @@ struct Gpu {
     sample: GpuSample,
     sampled_at: Option<UnixMs>,
     sample_errors: u64,
-    xids: Xids,
     board: Board,
     control: ControlLog,
     work: WorkCounts,
@@ -167,7 +166,6 @@ impl Dispatcher {
             sample: GpuSample::default(),
             sampled_at: None,
             sample_errors: 0,
-            xids: Xids::default(),
             board: Board::default(),
             control: ControlLog::default(),
             work: WorkCounts::none(),

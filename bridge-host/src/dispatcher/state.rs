@@ -4,7 +4,7 @@ use bridge_host_broker::GpuView;
 use bridge_host_gpu::Health;
 use ninedoor_abi::{GpuId, Refusal};
 
-use super::Dispatcher;
+use super::{Dispatcher, Gpu};
 
 /// The word and the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,13 +15,16 @@ pub(crate) struct GpuState {
 
 impl GpuState {
     /// Every word.
-    pub(crate) const WORDS: [&'static str; 5] =
-        ["ready", "paused", "draining", "drained", "unusable"];
+    pub(crate) const WORDS: [&'static str; 6] =
+        ["ready", "paused", "draining", "drained", "testing", "unusable"];
 
-    pub(super) fn of(view: &GpuView) -> Self {
+    pub(super) fn of(gpu: &Gpu, view: &GpuView) -> Self {
         let because = |word, reason: String| Self { word, reason: Some(reason) };
         let held = view.leases_active + view.leases_ending;
         match (&view.health, &view.unusable) {
+            _ if gpu.self_test.is_some() => {
+                because("testing", "a self-test runs before it is given work again".to_owned())
+            }
             (Health::Unusable(why), _) | (_, Some(why)) => because("unusable", why.clone()),
             (Health::Paused(why), _) => because("paused", why.clone()),
             _ if view.drained && held > 0 => {
@@ -39,7 +42,8 @@ impl Dispatcher {
     /// # Errors
     /// `ENODEV` when there is no such GPU.
     pub(crate) fn gpu_state(&self, id: &GpuId) -> Result<GpuState, Refusal> {
+        let gpu = self.gpu(id)?;
         let view = self.broker.gpu_view(id).ok_or_else(|| super::no_gpu(id))?;
-        Ok(GpuState::of(&view))
+        Ok(GpuState::of(gpu, &view))
     }
 }
