@@ -1,4 +1,4 @@
-//! Metrics as scrapers, dashboards and alert rules see them.
+//! Metrics as scrapers, dashboards and alert rules see them; and how a GPU that is not well is kept from work.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod puppet;
@@ -11,9 +11,10 @@ use std::{
 };
 
 use bridge_host::{BackendChoice, metrics};
+use bridge_host_gpu::{GpuEvent, Health, Remedy};
 use puppet::Puppet;
 use serde_json::Value;
-use world::{World, ctl, end_of, inline_job, scraped, submit, until_scraped};
+use world::{World, ctl, end_of, field, inline_job, scraped, submit, until_scraped};
 
 fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
@@ -152,16 +153,17 @@ async fn every_metric_of_the_dashboard_and_the_rules_is_served_by_a_bridge() {
     assert!(used.len() > 20 && in_rules.len() > 8, "{used:?} {in_rules:?}");
     used.extend(in_rules);
 
-    let (puppet, _strings) = Puppet::scripted();
+    let (puppet, strings) = Puppet::scripted();
     let anywhere = "127.0.0.1:0".parse().unwrap();
     let world = World::on(puppet, |config| config.metrics = Some(anywhere)).await;
+    strings.event(GpuEvent { uuid: None, code: Some(13), what: "x".into(), remedy: Remedy::Log });
+    let at = world.bridge.metrics().unwrap();
+    until_scraped(at, "cohgpu_xid_errors_total{gpu=\"GPU-0\",xid=\"13\"} 1").await;
     let page = page_of_a_working_bridge(&world).await;
     let served = families(&page);
     for name in &used {
         assert!(in_catalogue(name), "{name} is in no catalogue");
-        // Told by drivers that tell of something; a bridge with such a one is in the test of events.
-        let told = name == "cohgpu_xid_errors_total";
-        assert!(told || served.contains(name.as_str()), "{name} is not served");
+        assert!(served.contains(name.as_str()), "{name} is not served");
     }
 }
 
@@ -201,6 +203,104 @@ async fn until_state(root: &secure9p_tokio::Root, gpu: &str, state: &str) -> Val
     tokio::time::timeout(patience, reading)
         .await
         .unwrap_or_else(|_| panic!("{gpu} is never {state}"))
+}
+
+/// Proves MET-8.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gpu_that_is_too_hot_is_paused_says_why_everywhere_and_goes_on_by_itself() {
+    let (puppet, strings) = Puppet::scripted();
+    let anywhere = "127.0.0.1:0".parse().unwrap();
+    let world = World::on(puppet, |config| config.metrics = Some(anywhere)).await;
+    let (queen, at) = (world.queen().await, world.bridge.metrics().unwrap());
+    until_state(&queen, "GPU-0", "ready").await;
+    strings.health("GPU-0", Health::Paused("hardware_thermal at 93 C".into()));
+    let hot = until_state(&queen, "GPU-0", "paused").await;
+    assert_eq!(hot["state_reason"], "hardware_thermal at 93 C");
+    assert_eq!(hot["health"]["state"], "paused");
+    let refused = ctl(&queen, "GPU-0", "LEASE mem_mb=64 streams=1 ttl_s=60").await;
+    assert_eq!(
+        refused,
+        "ERR LEASE EBUSY gpu GPU-0 is paused: hardware_thermal at 93 C; ask again later, or with wait_s"
+    );
+    let stats = String::from_utf8(queen.read("/gpu/GPU-0/stats").await.unwrap()).unwrap();
+    let sample: Value = serde_json::from_str(stats.lines().next().unwrap()).unwrap();
+    assert_eq!((&sample["state"], &sample["health"]), (&"paused".into(), &"paused".into()));
+    until_scraped(at, "cohgpu_state{gpu=\"GPU-0\",state=\"paused\"} 1").await;
+    let log = String::from_utf8(queen.read("/log/bridge.log").await.unwrap()).unwrap();
+    assert!(
+        log.contains("HEALTH gpu=GPU-0 state=paused why=\"hardware_thermal at 93 C\""),
+        "{log}"
+    );
+    assert!(ctl(&queen, "GPU-1", "LEASE mem_mb=64 streams=1 ttl_s=60").await.starts_with("OK"));
+
+    strings.health("GPU-0", Health::Ok);
+    until_state(&queen, "GPU-0", "ready").await;
+    assert!(ctl(&queen, "GPU-0", "LEASE mem_mb=64 streams=1 ttl_s=60").await.starts_with("OK"));
+}
+
+/// Proves MET-9.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gpu_at_fault_is_drained_and_comes_back_only_through_a_self_test() {
+    let (puppet, strings) = Puppet::on_software();
+    let world = World::on(puppet, |_| ()).await;
+    let queen = world.queen().await;
+    ctl(&queen, "GPU-0", "LEASE mem_mb=64 streams=1 ttl_s=600").await;
+    strings.event(GpuEvent {
+        uuid: None,
+        code: Some(48),
+        what: "Xid 48: double bit ECC error".into(),
+        remedy: Remedy::DrainAndReset,
+    });
+    let ill = until_state(&queen, "GPU-0", "unusable").await;
+    assert_eq!(ill["state_reason"], "Xid 48: double bit ECC error");
+    let refused = submit(&queen, "GPU-0", &inline_job("j", "anything")).await;
+    assert!(refused.starts_with("ERR JOB ENODEV gpu GPU-0 is unusable: Xid 48"), "{refused}");
+
+    let undrain = ctl(&queen, "GPU-0", "UNDRAIN").await;
+    assert_eq!(field(&undrain, "self_test"), "running");
+    until_state(&queen, "GPU-0", "ready").await;
+    let log = String::from_utf8(queen.read("/log/bridge.log").await.unwrap()).unwrap();
+    for line in [
+        "EVENT gpu=GPU-0 remedy=drain_and_reset",
+        "who=self-test OK UNDRAIN gpu=GPU-0",
+        "HEALTH gpu=GPU-0 state=ok",
+    ] {
+        assert!(log.contains(line), "no {line} in {log}");
+    }
+    submit(&queen, "GPU-0", &inline_job("k", "anything")).await;
+    assert_eq!(end_of(&queen, "GPU-0", "k").await, "OK");
+}
+
+/// Proves MET-9.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gpu_that_fails_its_self_test_stays_out() {
+    // Its executors compute nothing, and the test wants a result.
+    let (puppet, strings) = Puppet::that_lies();
+    let world = World::on(puppet, |_| ()).await;
+    let queen = world.queen().await;
+    until_state(&queen, "GPU-0", "ready").await;
+    strings.event(GpuEvent {
+        uuid: None,
+        code: Some(74),
+        what: "Xid 74: NVLink error".into(),
+        remedy: Remedy::Inspect,
+    });
+    until_state(&queen, "GPU-0", "unusable").await;
+    ctl(&queen, "GPU-0", "UNDRAIN").await;
+    let reason = loop {
+        let info = info(&queen, "GPU-0").await;
+        let reason = info["state_reason"].as_str().unwrap_or_default().to_owned();
+        if reason.starts_with("self-test failed") {
+            break reason;
+        }
+        tokio::task::yield_now().await;
+    };
+    assert!(reason.contains("its result has sha256:"), "{reason}");
+    assert!(
+        ctl(&queen, "GPU-0", "LEASE mem_mb=64 streams=1 ttl_s=60")
+            .await
+            .starts_with("ERR LEASE ENODEV")
+    );
 }
 
 /// Proves MET-10.

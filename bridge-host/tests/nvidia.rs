@@ -229,6 +229,26 @@ fn two() -> Script {
     Script { devices: vec![Device::fake(0), Device::fake(1)], ..Script::default() }
 }
 
+/// Proves GPU-8, GPU-12, MET-8.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hot_gpu_takes_nothing_new_and_goes_on_when_it_has_cooled() {
+    let bridge = Bridge::on(&Script::default());
+    let queen = bridge.queen().await;
+    let hot = Device::fake(0).with("throttle", 0x40).with("temperature", 95);
+    bridge.machine.rewrite(&Script { devices: vec![hot], ..Script::default() });
+    let why = until_health(&queen, "GPU-0", "paused").await;
+    assert!(why.contains("too hot at 95 C"), "{why}");
+    let refused = ctl(&queen, "GPU-0", LEASE).await;
+    assert!(
+        refused.starts_with("ERR LEASE EBUSY") && refused.contains("is paused: the hardware slows"),
+        "{refused}"
+    );
+    bridge.machine.rewrite(&Script::default());
+    until_health(&queen, "GPU-0", "ok").await;
+    assert!(ctl(&queen, "GPU-0", LEASE).await.starts_with("OK"));
+    assert_eq!(run_job(&queen, "GPU-0", "later", "nothing").await, "OK");
+}
+
 /// Proves GPU-12, GPU-13.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_gpu_is_out_of_use_and_the_other_works() {
