@@ -35,13 +35,14 @@ pub const COOPERATIVE_TURN_BACK_EDGES: u64 = 1 << 11;
 pub const RESIDENT_BLOCKS_MAX: usize = 64;
 /// Blocks of a cooperative grid: all of them are there at once.
 pub const COOPERATIVE_BLOCKS_MAX: u64 = 1024;
-/// Lanes up to which blocks run side by side, where nothing else is asked for.
-pub const UNIT_LANES: u32 = 1024;
+/// Lanes up to which blocks run side by side.
+pub const UNIT_LANES_MAX: u32 = 2048;
 /// Lanes of a launch for each thread of the host that is worth starting for it.
 pub const WORTH_A_THREAD_LANES: u128 = 16 * 1024;
 /// Where a cooperative grid meets.
 pub const GRID_WORKSPACE_BYTES: u64 = 256;
 
 const _: () = assert!((BLOCK_THREADS_MAX as usize).is_multiple_of(WARP_LANES));
+const _: () = assert!(UNIT_LANES_MAX.is_multiple_of(BLOCK_THREADS_MAX));
 const _: () = assert!(LOCAL_BYTES_MAX * 32 <= BLOCK_LOCAL_BYTES_MAX);
 const _: () = assert!((SHARED_BYTES_MAX as u64) < crate::memory::window::BYTES);

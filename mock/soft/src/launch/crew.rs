@@ -9,8 +9,8 @@ use super::library::{Desk, Library};
 use super::turns::{Place, Turns};
 use super::{Engine, LaunchError, Options, grid};
 use crate::limits::{
-    BLOCK_THREADS_MAX, COOPERATIVE_TURN_BACK_EDGES, RESIDENT_BLOCKS_MAX, TURN_BACK_EDGES,
-    WARP_LANES, WORTH_A_THREAD_LANES,
+    BLOCK_LOCAL_BYTES_MAX, COOPERATIVE_TURN_BACK_EDGES, RESIDENT_BLOCKS_MAX, TURN_BACK_EDGES,
+    UNIT_LANES_MAX, WARP_LANES, WORTH_A_THREAD_LANES,
 };
 use crate::memory::MemoryError;
 use crate::raw::Isa;
@@ -212,7 +212,9 @@ fn joined_blocks(job: &Job<'_>, unit_lanes: u32) -> u32 {
     }
     // Small grids are worth more spread over threads than joined.
     let most = (job.grid[0] / UNITS_OF_A_ROW).max(1);
-    (unit_lanes.min(BLOCK_THREADS_MAX) / threads as u32).clamp(1, most)
+    let local_bytes = (job.local_bytes * threads as u64).max(1);
+    let most = most.min((BLOCK_LOCAL_BYTES_MAX / local_bytes).clamp(1, u64::from(most)) as u32);
+    (unit_lanes.min(UNIT_LANES_MAX) / threads as u32).clamp(1, most)
 }
 
 impl Runner<'_> {

@@ -12,7 +12,7 @@ mod turns;
 pub use run::{Outcome, launch};
 
 use crate::fault::Fault;
-use crate::limits::UNIT_LANES;
+use crate::limits::UNIT_LANES_MAX;
 use crate::memory::MemoryError;
 use crate::raw::Level;
 
@@ -74,7 +74,7 @@ impl Default for Options {
             workers: 1,
             fuel: None,
             printf_bytes: 1 << 20,
-            unit_lanes: UNIT_LANES,
+            unit_lanes: UNIT_LANES_MAX,
             atomics: Atomics::InOrder,
         }
     }

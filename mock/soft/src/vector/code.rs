@@ -5,7 +5,7 @@ use mock_ptx::ir::{
     SpecialRegister, Type,
 };
 
-use super::file::SlotId;
+use super::file::{SlotId, Spare};
 use super::live::Live;
 use crate::eval::atomic;
 use crate::kernels::{
@@ -26,6 +26,8 @@ pub struct Code {
     pub constants32: Vec<u32>,
     /// Of 64-bit operands.
     pub constants64: Vec<u64>,
+    /// Registers of units that have ended.
+    pub spare: Spare,
     /// Whether any step is ordered.
     pub ordered: bool,
     /// Whether lanes of several blocks may run side by side in one unit.
@@ -254,11 +256,47 @@ pub enum Logic {
     Xor,
 }
 
+/// What of a type a load or a store must know, every time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Format {
+    bits: u32,
+    signed: bool,
+}
+
+impl Format {
+    /// Of a type.
+    #[must_use]
+    pub fn of(ty: Type) -> Self {
+        Self { bits: ty.bits(), signed: ty.is_signed() }
+    }
+
+    /// Of a value in memory.
+    #[inline]
+    #[must_use]
+    pub const fn bytes(self) -> u32 {
+        self.bits.div_ceil(8)
+    }
+
+    /// Of a value.
+    #[inline]
+    #[must_use]
+    pub const fn bits(self) -> u32 {
+        self.bits
+    }
+
+    /// Whether a wider register repeats its top bit.
+    #[inline]
+    #[must_use]
+    pub const fn is_signed(self) -> bool {
+        self.signed
+    }
+}
+
 /// A load or a store of one value or several.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Access {
     /// Of each value in memory.
-    pub ty: Type,
+    pub ty: Format,
     /// Where.
     pub space: Space,
     /// What the address counts from.

@@ -8,6 +8,7 @@
 //! A slot whose shape is known has its lanes written only when a kernel asks for them; a uniform one needs a single warp's worth.
 
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
 use super::mask::Mask;
 use super::shape::{Affine, Bits, Extent};
@@ -32,6 +33,7 @@ pub struct File<T> {
     scratch: Box<[Chunk<T>]>,
     extent: Extent,
     warps: usize,
+    capacity_warps: usize,
 }
 
 impl<T: Bits> File<T> {
@@ -47,7 +49,13 @@ impl<T: Bits> File<T> {
             shape: Some(Affine::uniform(*value)),
             spelled: true,
         }));
-        Self { slots, scratch: chunks(warps), extent: Extent([1; 3]), warps }
+        Self { slots, scratch: chunks(warps), extent: Extent([1; 3]), warps, capacity_warps: warps }
+    }
+
+    /// No registers.
+    pub(super) fn empty() -> Self {
+        let (slots, scratch) = (Vec::new(), Box::default());
+        Self { slots, scratch, extent: Extent([1; 3]), warps: 0, capacity_warps: 0 }
     }
 
     /// Begins a new set of lanes; registers hold anything, as the IR allows.
@@ -193,6 +201,38 @@ impl<T: Bits> File<T> {
         let place = &mut self.slots[slot as usize];
         place.shape = Some(Affine::uniform(value));
         place.spelled = true;
+    }
+}
+
+/// The files of one unit.
+#[derive(Debug)]
+pub struct Files {
+    pub(super) file16: File<u16>,
+    pub(super) file32: File<u32>,
+    pub(super) file64: File<u64>,
+}
+
+/// Files that no unit uses at the moment, of one kernel: to fetch memory from the host anew costs more than a small launch.
+#[derive(Debug, Default)]
+pub struct Spare(Mutex<Vec<Files>>);
+
+/// More are given back to the host.
+const SPARE_MAX: usize = 16;
+
+impl Spare {
+    /// Files for `warps` warps, if some are there.
+    pub(super) fn take(&self, warps: usize) -> Option<Files> {
+        let mut spare = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = spare.iter().position(|files| files.file32.capacity_warps == warps)?;
+        Some(spare.swap_remove(place))
+    }
+
+    /// Keeps files for the next unit.
+    pub(super) fn put(&self, files: Files) {
+        let mut spare = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if spare.len() < SPARE_MAX {
+            spare.push(files);
+        }
     }
 }
 

@@ -11,10 +11,10 @@ use mock_ptx::ir::{
 };
 
 use super::code::{
-    Access, At, Atomic, Code, Compare, Detour, Guarded, Line, Logic, Pointer, Step, Truth,
+    Access, At, Atomic, Code, Compare, Detour, Format, Guarded, Line, Logic, Pointer, Step, Truth,
     is_joinable, is_ordered,
 };
-use super::file::SlotId;
+use super::file::{SlotId, Spare};
 use super::live::Live;
 use crate::kernels::{
     Binary32, Binary64, Narrow, Numbers, Shift64, Ternary32, Ternary64, Unary32, Unary64, Wide,
@@ -56,6 +56,7 @@ pub fn lower(kernel: &Kernel, symbols: &[u64]) -> Code {
     let ordered = blocks.iter().flat_map(|line| &line.steps).any(|guarded| guarded.ordered);
     Code {
         live,
+        spare: Spare::default(),
         ordered,
         joinable: is_joinable(kernel),
         constants16: pool16.values.iter().map(|value| *value as u16).collect(),
@@ -670,7 +671,7 @@ impl Lowerer<'_> {
             }
             slots.push((class, self.source(class, *operand)));
         }
-        Some(Box::new(Access { ty, space, address, slots: slots.into() }))
+        Some(Box::new(Access { ty: Format::of(ty), space, address, slots: slots.into() }))
     }
 
     fn atomic(

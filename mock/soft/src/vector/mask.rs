@@ -1,9 +1,9 @@
 //! Sets of lanes: 32 bits for each warp of a block.
 
-use crate::limits::{BLOCK_THREADS_MAX, WARP_LANES};
+use crate::limits::{UNIT_LANES_MAX, WARP_LANES};
 
 /// Warps of the largest unit.
-pub const WARPS_MAX: usize = BLOCK_THREADS_MAX as usize / WARP_LANES;
+pub const WARPS_MAX: usize = UNIT_LANES_MAX as usize / WARP_LANES;
 
 /// A set of lanes of one unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

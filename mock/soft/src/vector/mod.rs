@@ -12,7 +12,7 @@
 //! Lanes that branch apart become two paths; the path that stands earliest in the program runs, and paths that meet join. A short
 //! `if` without `else` splits nothing: those lanes take the detour and come back.
 //!
-//! Blocks whose order cannot be seen run side by side up to [`crate::limits::UNIT_LANES`] lanes: coordinates of lanes are then
+//! Blocks whose order cannot be seen run side by side up to [`crate::limits::UNIT_LANES_MAX`] lanes: coordinates of lanes are then
 //! (x, y and z, block), so that what depends on the block has a shape too; each has its own shared memory, one behind the other, and
 //! its own barriers.
 

@@ -2,8 +2,7 @@
 
 use std::ops::Range;
 
-use mock_ptx::ir::Type;
-
+use super::code::Format;
 use super::file::{File, SlotId};
 use super::mask::Mask;
 use super::part::Part;
@@ -48,7 +47,7 @@ pub(super) struct Extension {
 }
 
 impl Extension {
-    pub(super) fn of(ty: Type) -> Self {
+    pub(super) const fn of(ty: Format) -> Self {
         Self { signed: ty.is_signed(), bits: ty.bits() }
     }
 
@@ -72,7 +71,7 @@ pub(super) fn load_into<T: Width>(
     file: &mut File<T>,
     (slot, keep): (SlotId, bool),
     Reach { isa, scope, part }: Reach<'_>,
-    (region, offsets, ty): (&Region, &Affine<u64>, Type),
+    (region, offsets, ty): (&Region, &Affine<u64>, Format),
 ) {
     let extent = file.extent();
     let mut target = file.take(slot, keep);
@@ -96,7 +95,7 @@ pub(super) fn store_from<T: Width>(
     file: &mut File<T>,
     slot: SlotId,
     Reach { isa, scope, .. }: Reach<'_>,
-    (region, offsets, ty): (&Region, &Affine<u64>, Type),
+    (region, offsets, ty): (&Region, &Affine<u64>, Format),
 ) {
     file.spell(slot);
     let (view, extent) = (file.view(slot, 0), file.extent());

@@ -1,9 +1,9 @@
 //! Loads, stores and atomics whose lanes go each their own way: every lane's place is worked out first, then all are checked, then all
 //! are done. Where one lane may not, nothing has been done yet and the caller goes lane by lane, to find out which.
 
-use mock_ptx::ir::{RegClass, Space, Type};
+use mock_ptx::ir::{RegClass, Space};
 
-use super::code::{Access, At, Pointer};
+use super::code::{Access, At, Format, Pointer};
 use super::file::SlotId;
 use super::rows::{Extension, by_bytes};
 use super::run::Scope;
@@ -193,7 +193,7 @@ impl<'a> Unit<'a> {
 
     fn gather<T: Width>(
         &mut self,
-        (scope, ty, course): (&Scope, Type, &Course<'_>),
+        (scope, ty, course): (&Scope, Format, &Course<'_>),
         to: (SlotId, bool),
     ) -> bool {
         let mut target = T::file_mut(self).take(to.0, to.1);
@@ -209,7 +209,7 @@ impl<'a> Unit<'a> {
 
     fn scatter<T: Width>(
         &mut self,
-        (scope, ty, course): (&Scope, Type, &Course<'_>),
+        (scope, ty, course): (&Scope, Format, &Course<'_>),
         slot: SlotId,
     ) -> bool {
         T::file_mut(self).spell(slot);

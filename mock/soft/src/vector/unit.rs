@@ -5,7 +5,7 @@ use mock_ptx::ir::{
 };
 
 use super::code::Code;
-use super::file::File;
+use super::file::{File, Files};
 use super::live::Registers;
 use super::mask::Mask;
 use super::path::Path;
@@ -78,6 +78,11 @@ impl<'a> Unit<'a> {
         let counts = job.kernel.registers;
         let registers = |class| counts.of(class) as usize;
         let local_lanes = warps * WARP_LANES;
+        let Files { file16, file32, file64 } = code.spare.take(warps).unwrap_or_else(|| Files {
+            file16: File::new(registers(RegClass::B16), &code.constants16, warps),
+            file32: File::new(registers(RegClass::B32), &code.constants32, warps),
+            file64: File::new(registers(RegClass::B64), &code.constants64, warps),
+        });
         let shared_stride = u64::from(job.shared_bytes).next_multiple_of(SHARED_ALIGN);
         Some(Self {
             job,
@@ -87,9 +92,9 @@ impl<'a> Unit<'a> {
             threads,
             all: Mask::EMPTY,
             alive: Mask::EMPTY,
-            file16: File::new(registers(RegClass::B16), &code.constants16, warps),
-            file32: File::new(registers(RegClass::B32), &code.constants32, warps),
-            file64: File::new(registers(RegClass::B64), &code.constants64, warps),
+            file16,
+            file32,
+            file64,
             predicates: vec![Mask::EMPTY; registers(RegClass::Predicate)],
             places: vec![Chunk::default(); warps].into_boxed_slice(),
             path: Path::entry(Mask::EMPTY),
@@ -216,6 +221,16 @@ impl<'a> Unit<'a> {
         let job = self.job;
         let block = job.kernel.blocks.get(block as usize)?;
         Some((&block.terminator, block.terminator_line))
+    }
+}
+
+impl Drop for Unit<'_> {
+    fn drop(&mut self) {
+        self.code.spare.put(Files {
+            file16: std::mem::replace(&mut self.file16, File::empty()),
+            file32: std::mem::replace(&mut self.file32, File::empty()),
+            file64: std::mem::replace(&mut self.file64, File::empty()),
+        });
     }
 }
 
