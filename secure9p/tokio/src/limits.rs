@@ -59,7 +59,7 @@ pub(crate) const REFUSAL_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long we read on after our last word, so that a reset does not overtake it.
 pub(crate) const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A connection that was still this long, or at most twice as long, gives back memory that was kept for speed.
+/// At least this long passes between two looks for connections that are still, and can give back memory that was kept for speed.
 pub(crate) const REST_AFTER: Duration = Duration::from_secs(10);
 
 /// Wait after an accept that failed for want of descriptors or memory.

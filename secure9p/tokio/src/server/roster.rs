@@ -7,10 +7,7 @@ use std::{
 };
 
 use secure9p::Errno;
-use tokio::{
-    sync::Notify,
-    time::{MissedTickBehavior, interval},
-};
+use tokio::{sync::Notify, time::Instant};
 
 use crate::{
     limits::{Limits, REST_AFTER},
@@ -33,6 +30,7 @@ struct Entries {
     wakes: BTreeMap<u64, Wake>,
     parties: BTreeMap<Party, usize>,
     draining: bool,
+    looked_at: Option<Instant>,
 }
 
 /// A connection's place on the roster; dropping it leaves.
@@ -60,6 +58,7 @@ impl Roster {
     /// Gives the party one more place, or says which limit stands in the way.
     pub(crate) fn admit(self: &Arc<Self>, party: Party) -> Result<Place, ConnectRefused> {
         let mut entries = self.entries();
+        entries.look_around(Instant::now());
         let of_party = entries.parties.get(&party).copied().unwrap_or(0);
         self.check(&entries, party, of_party).inspect_err(|_| self.tally.refused())?;
         self.tally.accepted();
@@ -93,16 +92,6 @@ impl Roster {
         Err(ConnectRefused { errno: Errno::EAGAIN, why })
     }
 
-    /// Looks at every connection, now and then for ever: one that has been still gives back memory.
-    pub(crate) async fn look_after(self: Arc<Self>) {
-        let mut looks = interval(REST_AFTER);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            looks.tick().await;
-            self.entries().wakes.values().for_each(Wake::look);
-        }
-    }
-
     /// Lets every connection answer what it owes, and admits no more.
     pub(crate) fn drain(&self) {
         let mut entries = self.entries();
@@ -130,6 +119,17 @@ impl Roster {
 
     fn entries(&self) -> MutexGuard<'_, Entries> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entries {
+    /// Looks at every connection, if that was long ago: one that has been still gives back memory. Done when somebody comes, who will
+    /// need some, and not by a timer: a runtime that has one to watch reads the clock at every message.
+    fn look_around(&mut self, now: Instant) {
+        if self.looked_at.is_none_or(|looked_at| now >= looked_at + REST_AFTER) {
+            self.looked_at = Some(now);
+            self.wakes.values().for_each(Wake::look);
+        }
     }
 }
 

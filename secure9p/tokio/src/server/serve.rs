@@ -65,7 +65,6 @@ pub async fn serve_tallied<S: Service>(
     for listener in listeners {
         listening.spawn(Arc::clone(&door).listen(listener));
     }
-    listening.spawn(Arc::clone(&door.roster).look_after());
     shutdown.await;
     listening.shutdown().await;
     door.roster.drain();
