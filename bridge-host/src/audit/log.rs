@@ -23,6 +23,9 @@ use super::{
 
 /// Lines that wait to be written.
 const QUEUE_LINES_MAX: usize = 8192;
+/// The thread takes the lines of this long at once: waking it for each line of a job would cost whoever submits one. A daemon that
+/// is killed may lose what waits.
+const GATHER: Duration = Duration::from_millis(1);
 /// How long a written line may wait to be synced.
 const SYNC_PERIOD: Duration = Duration::from_secs(1);
 /// Between two attempts when the file system says no.
@@ -227,6 +230,9 @@ impl Writer {
         let mut queue = shared.queue.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             if queue.ending || self.pending.is_empty() && !queue.is_empty() {
+                let gathers = |queue: &mut Queue| !queue.ending;
+                let gathered = shared.bell.wait_timeout_while(queue, GATHER, gathers);
+                let (mut queue, _) = gathered.unwrap_or_else(PoisonError::into_inner);
                 self.pending.extend(queue.take());
                 return queue.ending;
             }
