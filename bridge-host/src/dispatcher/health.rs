@@ -17,6 +17,7 @@ use ninedoor::AuditLine;
 use ninedoor_abi::{GpuId, MonoUs, Now};
 
 use super::{Dispatcher, Wish};
+use crate::limits::EVENT_CODES_MAX;
 
 /// The name of the watch over GPUs in the log.
 const WATCH: &str = "gpu-watch";
@@ -59,6 +60,13 @@ impl Default for Condition {
 }
 
 impl Condition {
+    /// Numbers come from a driver: past the bound they share the last place, which metrics show as `other`.
+    fn count(&mut self, code: u64) {
+        let told_apart = self.events.len() < EVENT_CODES_MAX || self.events.contains_key(&code);
+        *self.events.entry(if told_apart { code } else { u64::MAX }).or_default() += 1;
+        self.event_last = Some(code);
+    }
+
     fn health(&self) -> Health {
         self.fault.clone().map_or_else(|| self.read.clone(), Health::Unusable)
     }
@@ -121,8 +129,7 @@ impl Dispatcher {
         tracing::warn!(gpu = %id, what = event.what, remedy = event.remedy.as_str(), "a GPU's driver tells of something");
         let Some(gpu) = self.gpus.get_mut(id) else { return };
         if let Some(code) = event.code {
-            *gpu.condition.events.entry(code).or_default() += 1;
-            gpu.condition.event_last = Some(code);
+            gpu.condition.count(code);
         }
         let detail = format!("gpu={id} remedy={} what={:?}", event.remedy.as_str(), event.what);
         self.wishes.push_back(Wish::Audit(AuditLine::by(WATCH).done("EVENT", detail)));
@@ -190,5 +197,21 @@ impl Dispatcher {
             tracing::error!(%refusal, "cannot tell how a GPU is");
         }
         self.settle(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_driver_that_makes_up_numbers_costs_no_more_than_the_bound() {
+        let mut condition = Condition::default();
+        let codes = EVENT_CODES_MAX as u64 + 100;
+        (0..codes).chain(0..codes).for_each(|code| condition.count(code));
+        assert_eq!(condition.events.len(), EVENT_CODES_MAX + 1);
+        assert_eq!(condition.events[&7], 2);
+        assert_eq!(condition.events[&u64::MAX], 200);
+        assert_eq!(condition.event_last, Some(codes - 1));
     }
 }

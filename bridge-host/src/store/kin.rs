@@ -7,19 +7,33 @@
 //! ```text
 //! executors    boot id of the system, then a line for each: process id, and when it was started, in ticks since boot
 //! ```
+//! A list that has grown long is written anew beside the old one, with those that live, and takes its place.
 
 use std::{
+    collections::BTreeSet,
     fs::{self, File},
     io::{self, Write},
     os::unix::fs::OpenOptionsExt,
-    path::Path,
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
 };
+
+use crate::limits::KIN_LINES_MAX;
 
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// The list of one daemon's executors.
 #[derive(Debug)]
-pub(crate) struct KinList(File);
+pub(crate) struct KinList {
+    path: PathBuf,
+    list: Mutex<List>,
+}
+
+#[derive(Debug)]
+struct List {
+    file: File,
+    lines: usize,
+}
 
 impl KinList {
     /// The executors on the list at `path` that have not ended, by their process ids.
@@ -39,10 +53,11 @@ impl KinList {
             let (pid, started) = line.split_once(' ')?;
             Some((pid.parse().ok()?, started.parse().ok()?))
         });
-        Ok(listed
+        let living: BTreeSet<u32> = listed
             .filter(|(pid, started)| start_of(*pid) == Some(*started))
             .map(|(pid, _)| pid)
-            .collect())
+            .collect();
+        Ok(living.into_iter().collect())
     }
 
     /// Begins a new list in place of the one at `path`.
@@ -50,11 +65,8 @@ impl KinList {
     /// # Errors
     /// What the file system says.
     pub(crate) fn begin(path: &Path) -> io::Result<Self> {
-        let mut file =
-            File::options().create(true).write(true).truncate(true).mode(0o600).open(path)?;
-        file.write_all(fs::read_to_string(BOOT_ID)?.trim().as_bytes())?;
-        file.write_all(b"\n")?;
-        Ok(Self(file))
+        let list = Mutex::new(List::of(path, &[])?);
+        Ok(Self { path: path.to_owned(), list })
     }
 
     /// Writes a process down that was just started, and has not been waited for.
@@ -62,10 +74,32 @@ impl KinList {
     /// # Errors
     /// What the file system says: it must not be given a GPU then.
     pub(crate) fn note(&self, pid: u32) -> io::Result<()> {
-        match start_of(pid) {
-            Some(started) => (&self.0).write_all(format!("{pid} {started}\n").as_bytes()),
-            None => Ok(()), // it has ended already
+        let mut list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
+        if list.lines >= KIN_LINES_MAX {
+            *list = List::of(&self.path, &Self::living(&self.path)?)?;
         }
+        list.add(pid)
+    }
+}
+
+impl List {
+    /// A new list in place of the one at `path`.
+    fn of(path: &Path, living: &[u32]) -> io::Result<Self> {
+        let beside = path.with_extension("new");
+        let file =
+            File::options().create(true).write(true).truncate(true).mode(0o600).open(&beside)?;
+        let mut list = Self { file, lines: 0 };
+        list.file.write_all(fs::read_to_string(BOOT_ID)?.trim().as_bytes())?;
+        list.file.write_all(b"\n")?;
+        living.iter().try_for_each(|pid| list.add(*pid))?;
+        fs::rename(&beside, path)?;
+        Ok(list)
+    }
+
+    fn add(&mut self, pid: u32) -> io::Result<()> {
+        let Some(started) = start_of(pid) else { return Ok(()) }; // it has ended already
+        self.lines += 1;
+        self.file.write_all(format!("{pid} {started}\n").as_bytes())
     }
 }
 
@@ -97,13 +131,27 @@ mod tests {
         list.note(child.id()).unwrap();
         assert_eq!(KinList::living(&path).unwrap(), [child.id()]);
         let started_earlier = format!("{} 1\n", std::process::id());
-        (&list.0).write_all(started_earlier.as_bytes()).unwrap();
+        list.list.lock().unwrap().file.write_all(started_earlier.as_bytes()).unwrap();
         assert_eq!(KinList::living(&path).unwrap(), [child.id()]);
         drop(child.stdin.take());
         while !KinList::living(&path).unwrap().is_empty() {
             std::thread::yield_now();
         }
         child.wait().unwrap();
+    }
+
+    #[test]
+    fn a_list_that_has_grown_long_keeps_those_that_live() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("executors");
+        let list = KinList::begin(&path).unwrap();
+        let own = std::process::id();
+        for _ in 0..KIN_LINES_MAX + 10 {
+            list.note(own).unwrap();
+        }
+        assert!(KinList::living(&path).unwrap().contains(&own));
+        let lines = fs::read_to_string(&path).unwrap().lines().count();
+        assert!(lines <= KIN_LINES_MAX + 1, "{lines}");
     }
 
     #[test]
