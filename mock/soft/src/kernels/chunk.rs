@@ -150,8 +150,10 @@ pub fn choose<T: Lane>(d: &mut [Chunk<T>], masks: &[u32], a: View<'_, T>, b: Vie
 /// `d = a` where the lane's bit is set; elsewhere it stays.
 #[inline(always)]
 pub fn blend<T: Lane>(d: &mut [Chunk<T>], masks: &[u32], a: &[Chunk<T>]) {
-    for ((d, mask), a) in d.iter_mut().zip(masks).zip(a) {
-        d.0 = mixed(*mask, &a.0, &d.0);
+    // as a view: where an index can fail, compilers leave the warps apart, and do not gather one lane of each
+    let a = View::each(a);
+    for (warp, (d, mask)) in d.iter_mut().zip(masks).enumerate() {
+        d.0 = mixed(*mask, a.chunk(warp), &d.0);
     }
 }
 

@@ -3,6 +3,7 @@
 use mock_ptx::ir::{Comparison, Rounding, ShiftWrap};
 
 use super::chunk::{self, Chunk, View, map1, map2, map3, test2};
+use crate::limits::WARP_LANES;
 use crate::ops::compare::holds;
 use crate::ops::convert::{self, IntegerType};
 use crate::ops::float::{self, Float};
@@ -728,4 +729,23 @@ pub fn blend32(d: &mut [Chunk<u32>], masks: &[u32], a: &[Chunk<u32>]) {
 #[inline(always)]
 pub fn blend64(d: &mut [Chunk<u64>], masks: &[u32], a: &[Chunk<u64>]) {
     chunk::blend(d, masks, a);
+}
+
+/// Each lane takes what the lane that `sources` names has, where that one is here; else it keeps its own.
+#[inline(always)]
+pub fn shuffle32(
+    d: &mut [Chunk<u32>],
+    here: &[u32],
+    a: View<'_, u32>,
+    sources: &[u32; WARP_LANES],
+) {
+    for (warp, (d, here)) in d.iter_mut().zip(here).enumerate() {
+        let a = *a.chunk(warp);
+        let there = sources.map(|source| a[source as usize % WARP_LANES]);
+        let are_here = sources
+            .iter()
+            .zip(0..)
+            .fold(0, |bits, (source, lane)| bits | (here >> source & 1) << lane);
+        d.0 = chunk::mixed(are_here, &there, &a);
+    }
 }

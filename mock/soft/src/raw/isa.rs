@@ -8,6 +8,7 @@ use crate::kernels::{
 };
 
 use super::{Region, Tile};
+use crate::limits::WARP_LANES;
 
 /// A set of vector instructions. What it computes does not depend on it, only how fast.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -69,9 +70,10 @@ impl Isa {
     }
 }
 
-/// For each kernel a method of [`Isa`], and a copy compiled for each level.
+/// For each kernel a method of [`Isa`], and a copy compiled for each level. The word before its name says whose code AVX-512 runs: the
+/// same `kernels`, or `intrinsics`.
 macro_rules! dispatch {
-    ($($name:ident($($argument:ident: $type:ty),*);)*) => {
+    ($($by:ident $name:ident($($argument:ident: $type:ty),*);)*) => {
         impl Isa {$(
             /// The kernel of this name, by the instructions of this level.
             #[inline]
@@ -101,13 +103,14 @@ macro_rules! dispatch {
 
         #[cfg(target_arch = "x86_64")]
         mod avx512 {
+            use super::super::intrinsics;
             use super::*;
             $(
                 #[target_feature(
                     enable = "avx2,fma,bmi1,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512dq,avx512vl"
                 )]
                 pub(super) fn $name($($argument: $type),*) {
-                    kernels::$name($($argument),*);
+                    $by::$name($($argument),*);
                 }
             )*
         }
@@ -115,33 +118,34 @@ macro_rules! dispatch {
 }
 
 dispatch! {
-    unary32(op: Unary32, d: &mut [Chunk<u32>], a: View<'_, u32>);
-    binary32(op: Binary32, d: &mut [Chunk<u32>], a: View<'_, u32>, b: View<'_, u32>);
-    ternary32(op: Ternary32, d: &mut [Chunk<u32>], a: View<'_, u32>, b: View<'_, u32>, c: View<'_, u32>);
-    unary64(op: Unary64, d: &mut [Chunk<u64>], a: View<'_, u64>);
-    binary64(op: Binary64, d: &mut [Chunk<u64>], a: View<'_, u64>, b: View<'_, u64>);
-    shift64(op: Shift64, d: &mut [Chunk<u64>], a: View<'_, u64>, b: View<'_, u32>);
-    ternary64(op: Ternary64, d: &mut [Chunk<u64>], a: View<'_, u64>, b: View<'_, u64>, c: View<'_, u64>);
-    widen(op: Widen, d: &mut [Chunk<u64>], a: View<'_, u32>);
-    narrow(op: Narrow, d: &mut [Chunk<u32>], a: View<'_, u64>);
-    wide(op: Wide, d: &mut [Chunk<u64>], a: View<'_, u32>, b: View<'_, u32>);
-    mad_wide(signed: bool, d: &mut [Chunk<u64>], a: View<'_, u32>, b: View<'_, u32>, c: View<'_, u64>);
-    widen16(op: Widen16, d: &mut [Chunk<u32>], a: View<'_, u16>);
-    copy16(d: &mut [Chunk<u16>], a: View<'_, u16>);
-    narrow16(d: &mut [Chunk<u16>], a: View<'_, u32>);
-    compare16(comparison: Comparison, signed: bool, d: &mut [u32], a: View<'_, u16>, b: View<'_, u16>);
-    compare32(comparison: Comparison, numbers: Numbers, d: &mut [u32], a: View<'_, u32>, b: View<'_, u32>);
-    compare64(comparison: Comparison, numbers: Numbers, d: &mut [u32], a: View<'_, u64>, b: View<'_, u64>);
-    choose16(d: &mut [Chunk<u16>], masks: &[u32], a: View<'_, u16>, b: View<'_, u16>);
-    choose32(d: &mut [Chunk<u32>], masks: &[u32], a: View<'_, u32>, b: View<'_, u32>);
-    choose64(d: &mut [Chunk<u64>], masks: &[u32], a: View<'_, u64>, b: View<'_, u64>);
-    blend16(d: &mut [Chunk<u16>], masks: &[u32], a: &[Chunk<u16>]);
-    blend32(d: &mut [Chunk<u32>], masks: &[u32], a: &[Chunk<u32>]);
-    blend64(d: &mut [Chunk<u64>], masks: &[u32], a: &[Chunk<u64>]);
-    load_tile16(region: &Region, tile: &Tile, d: &mut [u16]);
-    load_tile32(region: &Region, tile: &Tile, d: &mut [u32]);
-    load_tile64(region: &Region, tile: &Tile, d: &mut [u64]);
-    store_tile16(region: &Region, tile: &Tile, values: &[u16]);
-    store_tile32(region: &Region, tile: &Tile, values: &[u32]);
-    store_tile64(region: &Region, tile: &Tile, values: &[u64]);
+    kernels unary32(op: Unary32, d: &mut [Chunk<u32>], a: View<'_, u32>);
+    kernels binary32(op: Binary32, d: &mut [Chunk<u32>], a: View<'_, u32>, b: View<'_, u32>);
+    kernels ternary32(op: Ternary32, d: &mut [Chunk<u32>], a: View<'_, u32>, b: View<'_, u32>, c: View<'_, u32>);
+    kernels unary64(op: Unary64, d: &mut [Chunk<u64>], a: View<'_, u64>);
+    kernels binary64(op: Binary64, d: &mut [Chunk<u64>], a: View<'_, u64>, b: View<'_, u64>);
+    kernels shift64(op: Shift64, d: &mut [Chunk<u64>], a: View<'_, u64>, b: View<'_, u32>);
+    kernels ternary64(op: Ternary64, d: &mut [Chunk<u64>], a: View<'_, u64>, b: View<'_, u64>, c: View<'_, u64>);
+    kernels widen(op: Widen, d: &mut [Chunk<u64>], a: View<'_, u32>);
+    kernels narrow(op: Narrow, d: &mut [Chunk<u32>], a: View<'_, u64>);
+    kernels wide(op: Wide, d: &mut [Chunk<u64>], a: View<'_, u32>, b: View<'_, u32>);
+    kernels mad_wide(signed: bool, d: &mut [Chunk<u64>], a: View<'_, u32>, b: View<'_, u32>, c: View<'_, u64>);
+    kernels widen16(op: Widen16, d: &mut [Chunk<u32>], a: View<'_, u16>);
+    kernels copy16(d: &mut [Chunk<u16>], a: View<'_, u16>);
+    kernels narrow16(d: &mut [Chunk<u16>], a: View<'_, u32>);
+    intrinsics compare16(comparison: Comparison, signed: bool, d: &mut [u32], a: View<'_, u16>, b: View<'_, u16>);
+    intrinsics compare32(comparison: Comparison, numbers: Numbers, d: &mut [u32], a: View<'_, u32>, b: View<'_, u32>);
+    intrinsics compare64(comparison: Comparison, numbers: Numbers, d: &mut [u32], a: View<'_, u64>, b: View<'_, u64>);
+    intrinsics choose16(d: &mut [Chunk<u16>], masks: &[u32], a: View<'_, u16>, b: View<'_, u16>);
+    intrinsics choose32(d: &mut [Chunk<u32>], masks: &[u32], a: View<'_, u32>, b: View<'_, u32>);
+    intrinsics choose64(d: &mut [Chunk<u64>], masks: &[u32], a: View<'_, u64>, b: View<'_, u64>);
+    intrinsics blend16(d: &mut [Chunk<u16>], masks: &[u32], a: &[Chunk<u16>]);
+    intrinsics blend32(d: &mut [Chunk<u32>], masks: &[u32], a: &[Chunk<u32>]);
+    intrinsics blend64(d: &mut [Chunk<u64>], masks: &[u32], a: &[Chunk<u64>]);
+    intrinsics shuffle32(d: &mut [Chunk<u32>], here: &[u32], a: View<'_, u32>, sources: &[u32; WARP_LANES]);
+    kernels load_tile16(region: &Region, tile: &Tile, d: &mut [u16]);
+    kernels load_tile32(region: &Region, tile: &Tile, d: &mut [u32]);
+    kernels load_tile64(region: &Region, tile: &Tile, d: &mut [u64]);
+    kernels store_tile16(region: &Region, tile: &Tile, values: &[u16]);
+    kernels store_tile32(region: &Region, tile: &Tile, values: &[u32]);
+    kernels store_tile64(region: &Region, tile: &Tile, values: &[u64]);
 }

@@ -6,6 +6,8 @@
     reason = "device memory is racy by nature, and CPU features are chosen at run time; both live here and nowhere else"
 )]
 
+#[cfg(target_arch = "x86_64")]
+mod intrinsics;
 mod isa;
 mod lanes;
 mod region;

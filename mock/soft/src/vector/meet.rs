@@ -10,7 +10,6 @@ use super::width::finish;
 use crate::eval::lanes::Lanes;
 use crate::eval::{matrix, warp};
 use crate::fault::Cause;
-use crate::kernels::chunk::mixed;
 use crate::launch::barrier::{self, Barrier};
 use crate::launch::job::Halt;
 use crate::limits::{BARRIERS, WARP_LANES};
@@ -37,29 +36,6 @@ fn members(op: &Op) -> Members {
         Op::ActiveMask { .. } => Members::Present,
         _ => Members::All,
     }
-}
-
-/// How far each lane in range reaches, where that is the same for all of them and the others keep their own.
-fn shift_of(sources: &[usize; WARP_LANES], in_range: u32) -> Option<isize> {
-    let reach = |lane: usize| sources[lane] as isize - lane as isize;
-    let is_in = |lane: &usize| in_range >> lane & 1 == 1;
-    let shift = reach((0..WARP_LANES).find(is_in)?);
-    (0..WARP_LANES).all(|lane| reach(lane) == if is_in(&lane) { shift } else { 0 }).then_some(shift)
-}
-
-/// Each lane in range takes the value of the lane that is `shift` further, the others keep theirs.
-fn shifted(from: &[u32; WARP_LANES], shift: isize, in_range: u32) -> [u32; WARP_LANES] {
-    let mut room = [0; 3 * WARP_LANES];
-    room[WARP_LANES..2 * WARP_LANES].copy_from_slice(from);
-    let start = (WARP_LANES as isize + shift) as usize;
-    let mut there = [0; WARP_LANES];
-    there.copy_from_slice(&room[start..start + WARP_LANES]);
-    mixed(in_range, &there, from)
-}
-
-/// The lanes whose source is among those of `here`.
-const fn moved(here: u32, shift: isize) -> u32 {
-    if shift >= 0 { here >> shift } else { here << -shift }
 }
 
 impl Unit<'_> {
@@ -99,33 +75,27 @@ impl Unit<'_> {
             return false;
         };
         let mut in_range_lanes = 0;
-        let sources: [usize; WARP_LANES] = std::array::from_fn(|i| {
+        let sources: [u32; WARP_LANES] = std::array::from_fn(|i| {
             let (from, valid) = warp::shuffle_source(*kind, i, distance, clamp);
             in_range_lanes |= u32::from(valid) << i;
-            from
+            from as u32
         });
-        let shift = shift_of(&sources, in_range_lanes);
+        let (isa, warps) = (self.isa, scope.warps.clone());
         let (d, a) = (dst.index() as u32, src.index() as u32);
         let keep = self.keeps(scope, RegClass::B32, d);
         self.file32.spell(a);
         let mut target = self.file32.take(d, keep || a == d);
-        let view = self.file32.view(a, 0);
-        for warp in scope.warps.clone() {
-            let (from, here) = (view.chunk(warp), scope.mask.0[warp]);
-            // a lane whose source is not here keeps its own
-            target.chunks[warp].0 = match shift {
-                Some(shift) => shifted(from, shift, in_range_lanes & moved(here, shift)),
-                None => std::array::from_fn(|i| {
-                    let source = sources[i] % WARP_LANES;
-                    from[if here >> source & 1 == 1 { source } else { i }]
-                }),
-            };
-        }
-        let isa = self.isa;
+        let chunks = &mut target.chunks[warps.clone()];
+        isa.shuffle32(
+            chunks,
+            &scope.mask.0[warps.clone()],
+            self.file32.view(a, warps.start),
+            &sources,
+        );
         finish(&mut self.file32, isa, scope, (d, keep), target);
         if let Some(predicate) = in_range {
             let words = &mut self.predicates[predicate.index()].0;
-            for warp in scope.warps.clone() {
+            for warp in warps {
                 let here = scope.mask.0[warp];
                 words[warp] = words[warp] & !here | in_range_lanes & here;
             }
@@ -457,34 +427,5 @@ impl Unit<'_> {
         let line = self.instruction(first.block, first.place).map_or(0, |i| i.line);
         let cause = Cause::Deadlock { waiting: waiting as usize, at };
         self.fault_in_line(first.mask.lowest().unwrap_or(0), line, cause)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use mock_ptx::ir::ShuffleKind;
-
-    #[test]
-    fn a_shift_is_what_its_sources_say() {
-        let from: [u32; WARP_LANES] = std::array::from_fn(|lane| 100 + lane as u32);
-        let mut shifts = 0;
-        for (kind, clamp) in
-            [(ShuffleKind::Up, 0), (ShuffleKind::Down, 31), (ShuffleKind::Index, 31)]
-        {
-            for distance in [0, 1, 5, 16, 31] {
-                let lanes: [_; WARP_LANES] =
-                    std::array::from_fn(|lane| warp::shuffle_source(kind, lane, distance, clamp));
-                let sources = lanes.map(|(source, _)| source);
-                let in_range = lanes
-                    .iter()
-                    .zip(0..)
-                    .fold(0, |bits, ((_, ok), lane)| bits | u32::from(*ok) << lane);
-                let Some(shift) = shift_of(&sources, in_range) else { continue };
-                shifts += 1;
-                assert_eq!(shifted(&from, shift, in_range), sources.map(|source| from[source]));
-            }
-        }
-        assert_eq!(shifts, 10, "up and down are shifts, one lane's value for all is none");
     }
 }
