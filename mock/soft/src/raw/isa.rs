@@ -70,6 +70,30 @@ impl Isa {
     }
 }
 
+/// A loop over lanes that has types of its own: its body is inlined where it runs, and so compiled for each level.
+pub trait Loop {
+    /// What it comes to.
+    type Output;
+    /// Runs it; to be marked `#[inline(always)]`.
+    fn run(self) -> Self::Output;
+}
+
+impl Isa {
+    /// Runs a loop by the instructions of this level.
+    #[inline]
+    pub fn run<L: Loop>(self, each: L) -> L::Output {
+        match self.0 {
+            // SAFETY: an `Isa` of this level exists only where the processor has its features.
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => unsafe { avx512::run(each) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => unsafe { avx2::run(each) },
+            _ => each.run(),
+        }
+    }
+}
+
 /// For each kernel a method of [`Isa`], and a copy compiled for each level. The word before its name says whose code AVX-512 runs: the
 /// same `kernels`, or `intrinsics`.
 macro_rules! dispatch {
@@ -93,6 +117,10 @@ macro_rules! dispatch {
         #[cfg(target_arch = "x86_64")]
         mod avx2 {
             use super::*;
+            #[target_feature(enable = "avx2,fma,bmi1,bmi2,lzcnt,popcnt")]
+            pub(super) fn run<L: Loop>(each: L) -> L::Output {
+                each.run()
+            }
             $(
                 #[target_feature(enable = "avx2,fma,bmi1,bmi2,lzcnt,popcnt")]
                 pub(super) fn $name($($argument: $type),*) {
@@ -105,6 +133,12 @@ macro_rules! dispatch {
         mod avx512 {
             use super::super::intrinsics;
             use super::*;
+            #[target_feature(
+                enable = "avx2,fma,bmi1,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512dq,avx512vl"
+            )]
+            pub(super) fn run<L: Loop>(each: L) -> L::Output {
+                each.run()
+            }
             $(
                 #[target_feature(
                     enable = "avx2,fma,bmi1,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512dq,avx512vl"

@@ -13,7 +13,7 @@ mod lanes;
 mod region;
 mod rows;
 
-pub use isa::{Isa, Level};
+pub use isa::{Isa, Level, Loop};
 pub use lanes::{lanes, lanes_mut};
 pub use region::{Region, Word};
 pub use rows::{Spots, Tile};

@@ -25,6 +25,8 @@ unsafe impl Sync for Region {}
 pub trait Word: Copy + Default {
     /// The same number in 64 bits.
     fn widen(self) -> u64;
+    /// The low bits of a number.
+    fn narrow(bits: u64) -> Self;
     /// The value at an address.
     ///
     /// # Safety
@@ -48,6 +50,10 @@ macro_rules! word {
             #[inline(always)]
             fn widen(self) -> u64 {
                 self as u64
+            }
+            #[inline(always)]
+            fn narrow(bits: u64) -> Self {
+                bits as Self
             }
             #[inline(always)]
             unsafe fn load(at: *mut u8) -> Self {

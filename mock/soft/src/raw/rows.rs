@@ -31,6 +31,24 @@ pub struct Spots<'o> {
     pub mask: u32,
 }
 
+impl Spots<'_> {
+    /// The greatest offset of the lanes that go, and all bits that any of theirs has.
+    #[inline(always)]
+    #[must_use]
+    pub fn reach(&self) -> (u64, u64) {
+        let join = |(most, bits): (u64, u64), offset: u64| (most.max(offset), bits | offset);
+        if self.mask == u32::MAX {
+            return self.offsets.iter().copied().fold((0, 0), join);
+        }
+        let (mut reach, mut left) = ((0, 0), self.mask);
+        while left != 0 {
+            reach = join(reach, self.offsets[left.trailing_zeros() as usize]);
+            left &= left - 1;
+        }
+        reach
+    }
+}
+
 /// What is fetched at once.
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 const CACHE_LINE_BYTES: usize = 64;
@@ -194,10 +212,8 @@ impl Region {
         let inside = spots.start <= self.bytes() && spots.bytes <= self.bytes() - spots.start;
         assert!(inside && spots.start.is_multiple_of(size), "{spots:?} of {} bytes", self.bytes());
         let Some(last) = spots.bytes.checked_sub(size) else { return spots.mask == 0 };
-        let bad = spots.offsets.iter().zip(0..).fold(0u32, |bad, (offset, lane)| {
-            bad | u32::from(*offset > last || offset & (size - 1) != 0) << lane
-        });
-        bad & spots.mask == 0
+        let (most, bits) = spots.reach();
+        most <= last && bits & (size - 1) == 0
     }
 
     /// Runs `each` with every lane that goes somewhere, and the place; false where one would leave the part, or is not aligned.

@@ -1,5 +1,7 @@
 //! Atomics of a whole unit: lane after lane, in order, as the reference engine does them.
 
+use std::marker::PhantomData;
+
 use mock_ptx::ir::{AtomicOp, RegClass, Type};
 
 use super::code::{At, Atomic};
@@ -10,8 +12,10 @@ use super::shape::Bits;
 use super::unit::{LaneFault, Unit};
 use super::width::{Width, finish};
 use crate::eval::atomic::{commutes, new_value};
+use crate::kernels::View;
 use crate::limits::WARP_LANES;
 use crate::memory::Access;
+use crate::raw::Loop;
 
 impl Unit<'_> {
     /// An atomic of the running path.
@@ -33,8 +37,7 @@ impl Unit<'_> {
         course: &Course<'_>,
         class: RegClass,
     ) -> bool {
-        let region = self.region_of(course);
-        let allowed = self.each_warp(scope, course, |_, spots| region.takes::<T>(spots));
+        let allowed = self.isa.run(Allowed::<T> { unit: self, scope, course, word: PhantomData });
         if !allowed || matches!(course.field, Field::Local) {
             return false;
         }
@@ -107,16 +110,12 @@ impl Unit<'_> {
         let compares = atomic.compare.map(|slot| T::file(self).view(slot, 0));
         let own = matches!(course.field, Field::Shared);
         let region = self.region_of(course);
-        let plain_add = op == AtomicOp::Add && !ty.is_float();
+        if own && op == AtomicOp::Add && !ty.is_float() {
+            self.isa.run(Sums { unit: self, scope, course, values, keep });
+            return;
+        }
         self.each_warp(scope, course, |warp, spots| {
             let value = values.chunk(warp);
-            if plain_add && own {
-                // nobody else reaches this unit's own memory
-                return region.revise(spots, |lane, old: T| {
-                    keep(warp, lane, old);
-                    old.plus(value[lane])
-                });
-            }
             let compare = compares.as_ref().map(|view| view.chunk(warp));
             let mut new = |lane: usize, old: T| {
                 let compare = compare.map_or_else(T::default, |compare| compare[lane]);
@@ -124,6 +123,51 @@ impl Unit<'_> {
                 new_of(op, ty, old, value[lane], compare)
             };
             if own { region.revise(spots, new) } else { region.amend(spots, &mut new) }
+        });
+    }
+}
+
+/// Whether every lane may.
+struct Allowed<'a, T> {
+    unit: &'a Unit<'a>,
+    scope: &'a Scope,
+    course: &'a Course<'a>,
+    word: PhantomData<T>,
+}
+
+impl<T: Width> Loop for Allowed<'_, T> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run(self) -> bool {
+        let region = self.unit.region_of(self.course);
+        self.unit.each_warp(self.scope, self.course, |_, spots| region.takes::<T>(spots))
+    }
+}
+
+/// Sums in shared memory: nobody else reaches what is this unit's own.
+struct Sums<'s, T, K> {
+    unit: &'s Unit<'s>,
+    scope: &'s Scope,
+    course: &'s Course<'s>,
+    values: View<'s, T>,
+    /// Gets the old values.
+    keep: K,
+}
+
+impl<T: Width, K: FnMut(usize, usize, T)> Loop for Sums<'_, T, K> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { unit, scope, course, values, mut keep } = self;
+        let region = unit.region_of(course);
+        unit.each_warp(scope, course, |warp, spots| {
+            let value = values.chunk(warp);
+            region.revise(spots, |lane, old: T| {
+                keep(warp, lane, old);
+                old.plus(value[lane])
+            })
         });
     }
 }

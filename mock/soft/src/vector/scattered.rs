@@ -1,6 +1,8 @@
 //! Loads, stores and atomics whose lanes go each their own way: every lane's place is worked out first, then all are checked, then all
 //! are done. Where one lane may not, nothing has been done yet and the caller goes lane by lane, to find out which.
 
+use std::marker::PhantomData;
+
 use mock_ptx::ir::{RegClass, Space};
 
 use super::code::{Access, At, Format, Pointer};
@@ -9,10 +11,12 @@ use super::rows::{Extension, by_bytes};
 use super::run::Scope;
 use super::unit::Unit;
 use super::width::{Width, finish};
+use crate::kernels::chunk::map1;
+use crate::kernels::{Chunk, View};
 use crate::launch::job;
 use crate::limits::WARP_LANES;
 use crate::memory::{Access as Kind, Place};
-use crate::raw::{Region, Spots};
+use crate::raw::{Loop, Region, Spots, Word};
 
 /// The memory that lanes go to, all of them.
 #[derive(Clone, Copy)]
@@ -66,33 +70,21 @@ impl<'a> Unit<'a> {
             }
             Space::Parameter | Space::Generic => return None,
         };
-        let mut unaligned = 0;
-        for warp in scope.warps.clone() {
-            let places = &mut self.places[warp].0;
-            match address {
-                At::Pointer32(Pointer { base, .. }) => {
-                    let pointers = self.file32.view(base, 0).chunk(warp);
-                    for (place, pointer) in places.iter_mut().zip(pointers) {
-                        let at = u64::from(pointer.wrapping_add(offset as u32));
-                        *place = at.wrapping_sub(origin);
-                    }
-                }
+        let (warps, isa) = (scope.warps.clone(), self.isa);
+        let places = &mut self.places[warps.clone()];
+        isa.run(Aim {
+            pointers: match address {
                 At::Pointer(Pointer { base, .. }) => {
-                    let shift = offset.wrapping_sub(origin);
-                    let pointers = self.file64.view(base, 0).chunk(warp);
-                    for (place, pointer) in places.iter_mut().zip(pointers) {
-                        *place = pointer.wrapping_add(shift);
-                    }
+                    Pointers::Wide(self.file64.view(base, warps.start), offset.wrapping_sub(origin))
                 }
-                At::Window(_) | At::Frame(_) => places.fill(offset.wrapping_sub(origin)),
-            }
-            let odd = places
-                .iter()
-                .zip(0..)
-                .fold(0u32, |odd, (place, lane)| odd | u32::from(place & (bytes - 1) != 0) << lane);
-            unaligned |= odd & scope.mask.0[warp];
-        }
-        if unaligned != 0 {
+                At::Pointer32(Pointer { base, .. }) => {
+                    Pointers::Narrow(self.file32.view(base, warps.start), offset as u32, origin)
+                }
+                At::Window(_) | At::Frame(_) => Pointers::One(offset.wrapping_sub(origin)),
+            },
+            places,
+        });
+        if !isa.run(Aligned { places, masks: &scope.mask.0[warps], bytes }) {
             return None;
         }
         if matches!(field, Field::Local) {
@@ -103,18 +95,17 @@ impl<'a> Unit<'a> {
 
     /// From addresses in local memory to places in it: the words of all lanes lie side by side. What is outside stays outside.
     fn interleave(&mut self, scope: &Scope, bytes: u64) {
-        let (lanes, limit) = (self.local_lanes as u64, self.job.local_bytes);
-        for warp in scope.warps.clone() {
-            let first = (warp * WARP_LANES) as u64;
-            for (place, lane) in self.places[warp].0.iter_mut().zip(first..) {
-                let at = *place;
-                let inside = at < limit && bytes <= limit - at;
-                *place = if inside { (at / 4 * lanes + lane) * 4 + at % 4 } else { u64::MAX };
-            }
-        }
+        self.isa.run(Interleave {
+            first: (scope.warps.start * WARP_LANES) as u64,
+            places: &mut self.places[scope.warps.clone()],
+            lanes: self.local_lanes as u64,
+            limit: self.job.local_bytes,
+            bytes,
+        });
     }
 
     /// The lanes of one warp, and the memory they go to.
+    #[inline(always)]
     fn spots(&self, course: &Course<'_>, (warp, mask): (usize, u32)) -> Spots<'_> {
         let offsets = &self.places[warp].0;
         let (start, bytes) = match course.field {
@@ -197,12 +188,10 @@ impl<'a> Unit<'a> {
         to: (SlotId, bool),
     ) -> bool {
         let mut target = T::file_mut(self).take(to.0, to.1);
-        let (region, extension) = (self.region_of(course), Extension::of(ty));
-        let done = by_bytes!(ty.bytes(), |W| self.each_warp(scope, course, |warp, spots| {
-            let d = &mut target.chunks[warp].0;
-            region.gather::<W>(spots, |lane, value| d[lane] = extension.apply(value))
-        }));
-        let isa = self.isa;
+        let (isa, d, extension) = (self.isa, &mut target.chunks[..], Extension::of(ty));
+        let done = by_bytes!(ty.bytes(), |W| {
+            isa.run(Gather::<W, T> { unit: self, scope, course, d, extension, word: PhantomData })
+        });
         finish(T::file_mut(self), isa, scope, to, target);
         done
     }
@@ -213,14 +202,14 @@ impl<'a> Unit<'a> {
         slot: SlotId,
     ) -> bool {
         T::file_mut(self).spell(slot);
-        let (region, values) = (self.region_of(course), T::file(self).view(slot, 0));
-        by_bytes!(ty.bytes(), |W| self.each_warp(scope, course, |warp, spots| {
-            let values = values.chunk(warp);
-            region.scatter::<W>(spots, |lane| values[lane].zero_extended() as W)
-        }))
+        let values = T::file(self).view(slot, 0);
+        by_bytes!(ty.bytes(), |W| {
+            self.isa.run(Scatter::<W, T> { unit: self, scope, course, values, word: PhantomData })
+        })
     }
 
     /// Runs `each` for every warp that has lanes here, as long as it answers true.
+    #[inline(always)]
     pub(super) fn each_warp(
         &self,
         scope: &Scope,
@@ -241,5 +230,137 @@ impl<'a> Unit<'a> {
         for warp in scope.warps.clone() {
             self.places[warp].0.iter_mut().for_each(|place| *place = place.wrapping_add(step));
         }
+    }
+}
+
+/// What lanes hold that says where they go.
+#[derive(Clone, Copy)]
+enum Pointers<'p> {
+    /// Pointers, and what is added.
+    Wide(View<'p, u64>, u64),
+    /// Pointers of 32 bits, what is added in 32 bits, and what is taken away then.
+    Narrow(View<'p, u32>, u32, u64),
+    /// The same for all.
+    One(u64),
+}
+
+/// From pointers to places.
+struct Aim<'p> {
+    pointers: Pointers<'p>,
+    places: &'p mut [Chunk<u64>],
+}
+
+impl Loop for Aim<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        match self.pointers {
+            Pointers::Wide(pointers, shift) => {
+                map1(self.places, pointers, |at: u64| at.wrapping_add(shift));
+            }
+            Pointers::Narrow(pointers, offset, origin) => map1(self.places, pointers, |at: u32| {
+                u64::from(at.wrapping_add(offset)).wrapping_sub(origin)
+            }),
+            Pointers::One(place) => self.places.fill(Chunk([place; WARP_LANES])),
+        }
+    }
+}
+
+/// Whether the places of all lanes that go are multiples.
+struct Aligned<'p> {
+    places: &'p [Chunk<u64>],
+    masks: &'p [u32],
+    bytes: u64,
+}
+
+impl Loop for Aligned<'_> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run(self) -> bool {
+        self.places.iter().zip(self.masks).all(|(places, mask)| {
+            let spots = Spots { start: 0, bytes: 0, offsets: &places.0, mask: *mask };
+            spots.reach().1 & (self.bytes - 1) == 0
+        })
+    }
+}
+
+/// From a lane's own addresses to those of the words that lie interleaved.
+struct Interleave<'p> {
+    places: &'p mut [Chunk<u64>],
+    /// The number of the first lane.
+    first: u64,
+    /// Words from one of a lane to its next.
+    lanes: u64,
+    limit: u64,
+    bytes: u64,
+}
+
+impl Loop for Interleave<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { places, first, lanes, limit, bytes } = self;
+        let Some(last) = limit.checked_sub(bytes) else {
+            return places.fill(Chunk([u64::MAX; WARP_LANES]));
+        };
+        for (warp, places) in places.iter_mut().enumerate() {
+            let first = first + (warp * WARP_LANES) as u64;
+            let own = places.0;
+            for (i, at) in own.into_iter().enumerate() {
+                let inside = at.min(last);
+                let there = (inside / 4 * lanes + first + i as u64) * 4 + inside % 4;
+                places.0[i] = if at == inside { there } else { u64::MAX };
+            }
+        }
+    }
+}
+
+/// A load of each lane's own.
+struct Gather<'g, W, T> {
+    unit: &'g Unit<'g>,
+    scope: &'g Scope,
+    course: &'g Course<'g>,
+    d: &'g mut [Chunk<T>],
+    extension: Extension,
+    word: PhantomData<W>,
+}
+
+impl<W: Word, T: Width> Loop for Gather<'_, W, T> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run(self) -> bool {
+        let Self { unit, scope, course, d, extension, .. } = self;
+        let region = unit.region_of(course);
+        unit.each_warp(scope, course, |warp, spots| {
+            let d = &mut d[warp].0;
+            region.gather::<W>(spots, |lane, value| d[lane] = extension.apply(value))
+        })
+    }
+}
+
+/// A store of each lane's own.
+struct Scatter<'s, W, T> {
+    unit: &'s Unit<'s>,
+    scope: &'s Scope,
+    course: &'s Course<'s>,
+    values: View<'s, T>,
+    word: PhantomData<W>,
+}
+
+impl<W: Word, T: Width> Loop for Scatter<'_, W, T> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run(self) -> bool {
+        let Self { unit, scope, course, values, .. } = self;
+        let region = unit.region_of(course);
+        unit.each_warp(scope, course, |warp, spots| {
+            let values = values.chunk(warp);
+            region.scatter::<W>(spots, |lane| W::narrow(values[lane].zero_extended()))
+        })
     }
 }
