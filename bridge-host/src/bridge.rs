@@ -35,7 +35,7 @@ use crate::{
     audit::{AuditDir, AuditLog, AuditWriter, Inbox},
     backend::{Backend, BackendChoice},
     config::{Config, ConfigRefused},
-    dispatcher::{Dispatcher, Parts},
+    dispatcher::{Dispatcher, Parts, Readers},
     events,
     executor::protocol::Report,
     fleet::{Departure, ExecutorId, ExecutorProgram, ExitNote, Leash, Warden, Watch, WatchHandle},
@@ -141,6 +141,7 @@ pub struct BridgeHandle {
     _store: JournalThreads,
     /// The same for what is being staged.
     _scribes: Scribes,
+    _readers: Readers,
     /// Writes the last lines of the log.
     _audit: AuditWriter,
     /// Held until everything else is gone.
@@ -203,6 +204,7 @@ impl Bridge {
         let hive = build_hive(&config, parts, left, &inventory, clock)?;
         let store = start_store(&hive)?;
         let scribes = start_scribes(&hive)?;
+        let readers = start_readers(&hive)?;
         let (listeners, dialer) = listeners(&config).await?;
         let scrapers = match config.metrics {
             Some(at) => Some(metrics::bind(at).await.map_err(StartRefused::Metrics)?),
@@ -263,6 +265,7 @@ impl Bridge {
             timers,
             _store: store,
             _scribes: scribes,
+            _readers: readers,
             _audit: audit_writer,
             _state: state,
         })
@@ -408,6 +411,14 @@ fn start_scribes(hive: &BridgeHive) -> Result<Scribes, StartRefused> {
     let tell = move |done| told.with(|_, publisher, now| publisher.stored(done, now));
     hive.with(|_, publisher, _| publisher.dispatcher.artefacts.start(tell))
         .map_err(|error| StartRefused::Store { what: "artefact", error })
+}
+
+/// Whatever module has been read, the jobs that wait for it go on.
+fn start_readers(hive: &BridgeHive) -> Result<Readers, StartRefused> {
+    let told = hive.clone();
+    let tell = move |reading| told.with(|_, publisher, now| publisher.module_read(reading, now));
+    hive.with(|_, publisher, _| publisher.dispatcher.start_readers(tell))
+        .map_err(|error| StartRefused::Store { what: "module", error })
 }
 
 /// Waits until no executor of an earlier daemon is left: they end with it, as soon as their drivers let them.

@@ -5,7 +5,11 @@
 //!
 //! ```text
 //! bytes ─parse─▶ JobDescriptor ─module by hash─▶ ModuleFacts ─plan─▶ LaunchPlan ─table─▶ Prepared ─Submit─▶ accepted
+//!    ▲                              │ not known yet
+//!    └── once more, from the start ─┴─▶ a reader ─▶ known
 //! ```
+
+use std::{io, sync::Arc};
 
 use bridge_host_broker::{Answer, Caller as By, Command, JobRequest};
 use bridge_host_gpu::KernelSignature;
@@ -21,6 +25,7 @@ use super::{
     control::by,
     launch::{Kept, Prepared},
     modules::{MODULE_BYTES_MAX, ModuleFacts},
+    readers::{Readers, Reading, Source},
 };
 use crate::{
     digest::sha256_of,
@@ -35,6 +40,27 @@ enum ModuleAt {
     Staged(PathName, Artefact),
 }
 
+/// What became of one record.
+#[derive(Debug)]
+pub(crate) enum Submitted {
+    /// It was accepted or refused.
+    Answered(StatusLine),
+    /// This module has to be read first: the same record is to be submitted again when it was.
+    Unread(Sha256),
+}
+
+/// Why a job is not accepted, now.
+enum Halt {
+    Refused(Refusal),
+    Unread(Sha256),
+}
+
+impl From<Refusal> for Halt {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
 impl Dispatcher {
     /// One record written to `job`.
     pub(crate) fn submit(
@@ -43,12 +69,44 @@ impl Dispatcher {
         caller: &Caller,
         record: &[u8],
         now: Now,
-    ) -> StatusLine {
-        let outcome = self
-            .check_store()
-            .and_then(|()| JobDescriptor::parse(record))
-            .and_then(|job| self.admit(gpu, caller, job, record, now));
-        self.conclude(gpu, caller, Verb::Job, outcome, now)
+    ) -> Submitted {
+        let job = self.check_store().and_then(|()| JobDescriptor::parse(record));
+        let admitted =
+            job.map_err(Halt::from).and_then(|job| self.admit(gpu, caller, job, record, now));
+        let outcome = match admitted {
+            Ok(status) => Ok(status),
+            Err(Halt::Refused(refusal)) => Err(refusal),
+            Err(Halt::Unread(digest)) => return Submitted::Unread(digest),
+        };
+        Submitted::Answered(self.conclude(gpu, caller, Verb::Job, outcome, now))
+    }
+
+    /// Starts the threads that read modules. `tell` is to bring what they say to [`Self::module_read`].
+    ///
+    /// # Errors
+    /// When there are no threads to be had.
+    pub(crate) fn start_readers(
+        &self,
+        tell: impl Fn(Reading) + Send + Sync + 'static,
+    ) -> io::Result<Readers> {
+        self.modules.start(tell)
+    }
+
+    /// A module was read. Whoever waits for it is to submit again.
+    pub(crate) fn module_read(&mut self, reading: Reading) -> Sha256 {
+        let digest = reading.digest;
+        self.modules.told(reading);
+        digest
+    }
+
+    /// Everybody who waited for this module has submitted again.
+    pub(crate) fn module_used(&mut self, digest: &Sha256) {
+        self.modules.forget_unread(digest);
+    }
+
+    /// One of those who wait for this module does not any more.
+    pub(crate) fn module_unwanted(&mut self, digest: &Sha256) {
+        self.modules.forget(digest);
     }
 
     fn admit(
@@ -58,12 +116,10 @@ impl Dispatcher {
         job: JobDescriptor,
         record: &[u8],
         now: Now,
-    ) -> Result<StatusLine, Refusal> {
+    ) -> Result<StatusLine, Halt> {
         if self.draining {
-            return Err(Refusal::new(
-                Errno::EBUSY,
-                "this bridge is shutting down and takes no more jobs",
-            ));
+            let text = "this bridge is shutting down and takes no more jobs";
+            return Err(Refusal::new(Errno::EBUSY, text).into());
         }
         let worker = caller.role.is_worker().then(|| caller.subject.clone()).flatten();
         let owner = worker.map_or(Owner::Shared, Owner::Subject);
@@ -72,10 +128,10 @@ impl Dispatcher {
                 "job: {} is the name of another worker's job with outputs kept, take another",
                 job.job
             );
-            return Err(Refusal::new(Errno::EEXIST, text));
+            return Err(Refusal::new(Errno::EEXIST, text).into());
         }
         let module = self.find_module(&owner, &job)?;
-        let facts = self.module_facts(&job.bytes_hash, &module)?;
+        let facts = self.module_facts(&owner, &job.bytes_hash, &module)?;
         check_format(&job, &facts)?;
         let kernel = facts.kernel(&job.kernel)?.cloned();
         let module_path = match &module {
@@ -94,7 +150,7 @@ impl Dispatcher {
         let descriptor = without_payload(record, &job)?;
         let mut prepared = self.prepare(gpu, &owner, job, &facts, module, plan)?;
         prepared.kept = Some(Kept { descriptor, static_shared_bytes, inputs });
-        self.hand_over(caller, request, prepared, now)
+        Ok(self.hand_over(caller, request, prepared, now)?)
     }
 
     /// Asks the broker; what was prepared is let go of when it refuses.
@@ -167,20 +223,28 @@ impl Dispatcher {
         })
     }
 
-    fn module_facts(&mut self, digest: &Sha256, module: &ModuleAt) -> Result<ModuleFacts, Refusal> {
-        let artefacts = &self.artefacts;
-        let read = || match module {
-            ModuleAt::Inline(bytes) => Ok(bytes.clone()),
+    fn module_facts(
+        &mut self,
+        owner: &Owner,
+        digest: &Sha256,
+        module: &ModuleAt,
+    ) -> Result<Arc<ModuleFacts>, Halt> {
+        if let Some(facts) = self.modules.facts(digest) {
+            return Ok(facts?);
+        }
+        let source = match module {
+            ModuleAt::Inline(bytes) => Source::Bytes(bytes.clone()),
             ModuleAt::Staged(path, artefact) if artefact.bytes > MODULE_BYTES_MAX => {
                 let text = format!(
                     "{path} has {} bytes, a module at most {MODULE_BYTES_MAX}",
                     artefact.bytes
                 );
-                Err(Refusal::new(Errno::EFBIG, text))
+                return Err(Refusal::new(Errno::EFBIG, text).into());
             }
-            ModuleAt::Staged(_, artefact) => artefacts.read_whole(&artefact.digest),
+            ModuleAt::Staged(..) => Source::File(self.artefacts.path(digest)),
         };
-        self.modules.facts(digest, read).cloned()
+        self.modules.want(*digest, owner, source)?;
+        Err(Halt::Unread(*digest))
     }
 
     /// What the descriptor's inputs are at this moment.

@@ -21,6 +21,7 @@ mod launch;
 mod metrics;
 mod modules;
 mod outbox;
+mod readers;
 mod reports;
 mod restore;
 mod sample;
@@ -41,7 +42,12 @@ use ninedoor_abi::{
 use ninedoor::AuditLine;
 use ninedoor_host::Keeper;
 
-pub(crate) use self::{board::Board, state::GpuState};
+pub(crate) use self::{
+    admission::Submitted,
+    board::Board,
+    readers::{Readers, Reading},
+    state::GpuState,
+};
 use self::{
     control_log::ControlLog, health::Condition, launch::Prepared, modules::Modules, outbox::Outbox,
     self_test::SelfTest,

@@ -9,9 +9,11 @@
 //!                  └── released: nobody holds it any more          └── released: dropped with its connection; an unfinished
 //!                                                                      upload or record is forgotten
 //! ```
+//! Some answers come later: an upload's when it is written, an order's when it is on the disk, a job's when its module was read.
 
 mod bundles;
 mod directory;
+mod held;
 mod info;
 mod nodes;
 mod open_file;
@@ -20,7 +22,10 @@ mod outputs;
 mod place;
 mod stats;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
 use ninedoor::{Answer, Ask, AskId, AuditLine, Caller, MountId, ProviderNode, Revocation};
 use ninedoor_abi::{Errno, Now, PathName, Refusal, Subject, UnixMs};
@@ -33,13 +38,15 @@ use secure9p::{
 
 pub(crate) use self::info::InfoText;
 use self::{
+    held::{Held, HeldFid},
     nodes::{Node, Nodes},
     open_file::OpenFile,
+    orders::Progress,
     place::Place,
 };
 use crate::{
     audit::Entry,
-    dispatcher::{Dispatcher, Wish},
+    dispatcher::{Dispatcher, Reading, Wish},
     store::{Done, Owner, Position, Receipt},
 };
 
@@ -54,7 +61,9 @@ pub(crate) struct Publisher {
     waiting: VecDeque<(Position, AskId, Answer)>,
     /// What is asked of uploads, and how it is answered once the store has done it.
     staging: BTreeMap<Receipt, (AskId, Reply<ProviderNode>)>,
-    staged: VecDeque<(AskId, Answer)>,
+    held: Held,
+    /// Answers to questions that were taken along.
+    ready: VecDeque<(AskId, Answer)>,
     /// When this was last told the time.
     told: Now,
 }
@@ -86,7 +95,8 @@ impl Publisher {
             orders: VecDeque::new(),
             waiting: VecDeque::new(),
             staging: BTreeMap::new(),
-            staged: VecDeque::new(),
+            held: Held::default(),
+            ready: VecDeque::new(),
             told: now,
         }
     }
@@ -102,26 +112,50 @@ impl Publisher {
         Ok(())
     }
 
-    /// Answers one question.
-    fn answer(&mut self, ask: Ask, now: Now) -> Answer {
-        let asking = Asking { caller: &ask.caller, now };
-        let at = |node| Location { mount: ask.mount, node };
-        match ask.request {
-            Request::Walk { from, names } => self.walk(&asking, at(from), &names),
-            Request::Open { node, flags } => self.open(&asking, at(node), flags),
+    /// Answers one question, or takes it along until what its orders need is there.
+    fn turn(&mut self, ask: Ask, now: Now) -> Option<Answer> {
+        let (id, caller, mount) = (ask.id, Arc::clone(&ask.caller), ask.mount);
+        let asking = Asking { caller: &caller, now };
+        let (node, reply, is_last, progress) = match ask.request {
+            Request::Write { node, data, .. } => {
+                let count = u32::try_from(data.len()).unwrap_or(u32::MAX);
+                (node, Reply::Write { count }, false, self.write(&asking, node, &data))
+            }
+            Request::Clunk { node } => (node, Reply::Done, true, self.clunk(&asking, node)),
+            request => return Some(self.answer(&asking, mount, request)),
+        };
+        match progress {
+            Progress::Done(outcome) => Some(outcome.map(|()| reply)),
+            Progress::Unread(module) => {
+                let asked = VecDeque::new();
+                self.held.hold(node, HeldFid { id, reply, caller, is_last, module, asked });
+                None
+            }
+        }
+    }
+
+    /// Answers one question that can be answered at once.
+    fn answer(
+        &mut self,
+        asking: &Asking<'_>,
+        mount: MountId,
+        request: Request<ProviderNode>,
+    ) -> Answer {
+        let at = |node| Location { mount, node };
+        match request {
+            Request::Walk { from, names } => self.walk(asking, at(from), &names),
+            Request::Open { node, flags } => self.open(asking, at(node), flags),
             Request::Create { directory, name, flags, .. } => {
-                self.create(&asking, at(directory), &name, flags)
+                self.create(asking, at(directory), &name, flags)
             }
             Request::Read { node, offset, count } => self.read(node, offset, count as usize),
-            Request::Write { node, data, .. } => self.write(&asking, node, &data),
-            Request::Readdir { node, offset, .. } => self.readdir(&asking, at(node), offset),
-            Request::Getattr { node } => self.getattr(&asking, at(node)),
-            Request::Setattr { node, attributes } => self.setattr(&asking, at(node), &attributes),
+            Request::Readdir { node, offset, .. } => self.readdir(asking, at(node), offset),
+            Request::Getattr { node } => self.getattr(asking, at(node)),
+            Request::Setattr { node, attributes } => self.setattr(asking, at(node), &attributes),
             Request::Statfs { .. } => Ok(Reply::Statfs { statistics: self.statistics() }),
             Request::Fsync { node } => self.fsync(node),
-            Request::Clunk { node } => self.clunk(&asking, node),
-            Request::Remove { node } => self.remove(&asking, node),
-            Request::Unlinkat { directory, name, .. } => self.unlink(&asking, at(directory), &name),
+            Request::Remove { node } => self.remove(asking, node),
+            Request::Unlinkat { directory, name, .. } => self.unlink(asking, at(directory), &name),
             _ => Err(refuse(Errno::EPERM, "not something these files do")),
         }
     }
@@ -224,13 +258,12 @@ impl Publisher {
         Ok(Reply::Read(bytes))
     }
 
-    fn write(&mut self, asking: &Asking<'_>, node: ProviderNode, data: &[u8]) -> Answer {
-        let file = self.nodes.open_file(node)?;
-        match file {
-            OpenFile::Orders(orders) => orders.write(&mut self.dispatcher, asking, data)?,
-            _ => return Err(refuse(Errno::EBADF, "not open for writing")),
+    fn write(&mut self, asking: &Asking<'_>, node: ProviderNode, data: &[u8]) -> Progress {
+        match self.nodes.open_file(node) {
+            Ok(OpenFile::Orders(orders)) => orders.write(&mut self.dispatcher, asking, data),
+            Ok(_) => Progress::Done(Err(refuse(Errno::EBADF, "not open for writing"))),
+            Err(refusal) => Progress::Done(Err(refusal)),
         }
-        Ok(Reply::Write { count: u32::try_from(data.len()).unwrap_or(u32::MAX) })
     }
 
     fn readdir(&mut self, asking: &Asking<'_>, at: Location, offset: u64) -> Answer {
@@ -268,12 +301,21 @@ impl Publisher {
         }
     }
 
-    fn clunk(&mut self, asking: &Asking<'_>, node: ProviderNode) -> Answer {
-        match self.nodes.remove(node).and_then(|node| node.open) {
-            Some(OpenFile::Orders(mut orders)) => orders.finish(&mut self.dispatcher, asking)?,
-            open => self.forget(open),
+    /// A last record without a newline is carried out; the node goes with it.
+    fn clunk(&mut self, asking: &Asking<'_>, node: ProviderNode) -> Progress {
+        let progress = match self.nodes.open_file(node) {
+            Ok(OpenFile::Orders(orders)) => orders.finish(&mut self.dispatcher, asking),
+            _ => Progress::Done(Ok(())),
+        };
+        if matches!(progress, Progress::Done(_)) {
+            self.drop_node(node);
         }
-        Ok(Reply::Done)
+        progress
+    }
+
+    fn drop_node(&mut self, node: ProviderNode) {
+        let open = self.nodes.remove(node).and_then(|node| node.open);
+        self.forget(open);
     }
 
     fn remove(&mut self, asking: &Asking<'_>, node: ProviderNode) -> Answer {
@@ -324,8 +366,67 @@ impl Publisher {
         if let Some((receipt, outcome)) = self.dispatcher.artefacts.told(done)
             && let Some((id, reply)) = self.staging.remove(&receipt)
         {
-            self.staged.push_back((id, outcome.map(|()| reply)));
+            self.ready.push_back((id, outcome.map(|()| reply)));
         }
+    }
+
+    /// A module was read: the records that wait for it go on.
+    pub(crate) fn module_read(&mut self, reading: Reading, now: Now) {
+        self.told = now;
+        self.dispatcher.artefacts.tell_time(now.unix_ms);
+        let module = self.dispatcher.module_read(reading);
+        for node in self.held.waiting_for(&module) {
+            self.go_on(node, now);
+        }
+        self.dispatcher.module_used(&module);
+    }
+
+    /// A held fid's records are carried out, and what was asked of it meanwhile.
+    fn go_on(&mut self, node: ProviderNode, now: Now) {
+        let Some(fid) = self.held.take(node) else { return };
+        let before = self.dispatcher.stored_up_to();
+        let asking = Asking { caller: &fid.caller, now };
+        let (told_before, progress) = match self.nodes.open_file(node) {
+            Ok(OpenFile::Orders(orders)) => {
+                (orders.told_of, orders.go_on(&mut self.dispatcher, &asking))
+            }
+            _ => (Position::default(), Progress::Done(Err(unknown_node()))),
+        };
+        let outcome = match progress {
+            Progress::Done(outcome) => outcome,
+            Progress::Unread(module) => return self.held.hold(node, HeldFid { module, ..fid }),
+        };
+        if fid.is_last {
+            self.drop_node(node);
+        }
+        let answer = outcome.map(|()| fid.reply);
+        let answer = self.when_stored(fid.id, before, told_before, answer);
+        self.ready.extend(answer.map(|answer| (fid.id, answer)));
+        for ask in fid.asked {
+            let id = ask.id;
+            let answer = self.ask(ask, now);
+            self.ready.extend(answer.map(|answer| (id, answer)));
+        }
+    }
+
+    /// An answer, at once or when what it tells of is on the disk: what has been decided since `before`, and what lies up to
+    /// `told_before`.
+    fn when_stored(
+        &mut self,
+        id: AskId,
+        before: Position,
+        told_before: Position,
+        answer: Answer,
+    ) -> Option<Answer> {
+        let end = self.dispatcher.stored_up_to();
+        let until = if end > before { end } else { told_before };
+        let journal = &self.dispatcher.journal;
+        if until <= journal.synced() {
+            return Some(answer);
+        }
+        journal.want(until);
+        self.waiting.push_back((until, id, answer));
+        None
     }
 
     fn place(&self, at: Location) -> Result<&Place, Refusal> {
@@ -360,28 +461,26 @@ impl LocalProvider for Publisher {
         if let Some(asked) = self.ask_upload(&mut ask.request) {
             return self.wait_for(ask.id, asked);
         }
+        let ask = self.held.put(ask)?;
         let (id, before) = (ask.id, self.dispatcher.stored_up_to());
         let told_before = self.nodes.told_of(&ask.request);
-        let answer = self.answer(ask, now);
-        let end = self.dispatcher.stored_up_to();
-        let until = if end > before { end } else { told_before };
-        let journal = &self.dispatcher.journal;
-        if until <= journal.synced() {
-            return Some(answer);
-        }
-        journal.want(until);
-        self.waiting.push_back((until, id, answer));
-        None
+        let answer = self.turn(ask, now)?;
+        self.when_stored(id, before, told_before, answer)
     }
 
+    /// Records that wait for a module are not carried out for somebody who has gone.
     fn released(&mut self, node: ProviderNode) {
-        let open = self.nodes.remove(node).and_then(|node| node.open);
-        self.forget(open);
+        self.drop_node(node);
+        if let Some(fid) = self.held.take(node) {
+            self.dispatcher.module_unwanted(&fid.module);
+            let gone = || Err(refuse(Errno::EPERM, "the fid was closed"));
+            self.ready.extend(fid.everybody().map(|id| (id, gone())));
+        }
     }
 
     fn poll_answer(&mut self) -> Option<(AskId, Answer)> {
-        if let Some(staged) = self.staged.pop_front() {
-            return Some(staged);
+        if let Some(ready) = self.ready.pop_front() {
+            return Some(ready);
         }
         let (until, ..) = self.waiting.front()?;
         if *until <= self.dispatcher.journal.synced() {

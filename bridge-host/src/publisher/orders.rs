@@ -1,14 +1,20 @@
 //! A fid on `ctl`, `lease` or `job`: records are put together and carried out, status lines are read back.
 
+use std::collections::VecDeque;
+
 use ninedoor::record::{Framing, RecordAssembly, StatusLines};
 use ninedoor_abi::{
     Errno, GpuId, Refusal, StatusLine,
     ctl::{Outcome, Verb},
+    job::Sha256,
     limits::{CTL_LINE_BYTES_MAX, DESCRIPTOR_BYTES_MAX},
 };
 
 use super::{Asking, open_file::part, place::GpuFile};
-use crate::{dispatcher::Dispatcher, store::Position};
+use crate::{
+    dispatcher::{Dispatcher, Submitted},
+    store::Position,
+};
 
 /// Bytes of status lines that one fid keeps for its reader.
 const STATUS_BYTES_MAX: usize = 64 * 1024;
@@ -30,8 +36,19 @@ pub(super) struct Orders {
     /// What is read as long as nothing was written.
     recent: Vec<u8>,
     written: bool,
-    /// Bytes of the record that has no newline yet.
+    /// Records that are complete and not yet carried out.
+    due: VecDeque<Vec<u8>>,
+    /// Bytes of those, and of the record that has no newline yet.
     unfinished_bytes: usize,
+}
+
+/// How far the records of one write have got.
+#[derive(Debug)]
+pub(super) enum Progress {
+    /// They are carried out, up to the first that was refused.
+    Done(Result<(), Refusal>),
+    /// The next one waits until this module has been read.
+    Unread(Sha256),
 }
 
 impl Orders {
@@ -47,20 +64,26 @@ impl Orders {
             told_of: Position::default(),
             recent,
             written: false,
+            due: VecDeque::new(),
             unfinished_bytes: 0,
         }
     }
 
-    /// Takes bytes and carries out the records that are complete with them. Each leaves a status line.
-    ///
-    /// # Errors
-    /// The first refusal; records after it in the same write are not carried out.
+    /// Takes bytes and carries out the records that are complete with them. Each leaves a status line. After the first refusal
+    /// those that follow in the same write are not carried out.
     pub(super) fn write(
         &mut self,
         dispatcher: &mut Dispatcher,
         asking: &Asking<'_>,
         data: &[u8],
-    ) -> Result<(), Refusal> {
+    ) -> Progress {
+        match self.take(dispatcher, data) {
+            Ok(()) => self.go_on(dispatcher, asking),
+            Err(refusal) => Progress::Done(Err(refusal)),
+        }
+    }
+
+    fn take(&mut self, dispatcher: &mut Dispatcher, data: &[u8]) -> Result<(), Refusal> {
         if !self.writable {
             return Err(super::refuse(Errno::EBADF, "not open for writing"));
         }
@@ -70,19 +93,36 @@ impl Orders {
             return self.conclude(StatusLine::err(self.verb_of(data), refusal));
         }
         let assembled = self.assembly.write(data, self.record_bytes_max());
-        self.count_unfinished(&mut dispatcher.unfinished);
-        let records = match assembled {
-            Ok(records) => records,
-            Err(refusal) => return self.conclude(StatusLine::err(self.verb_of(data), refusal)),
-        };
-        for record in records {
-            if let Err(refusal) = self.carry_out(dispatcher, asking, &record) {
-                self.assembly.clear();
-                self.give_room_back(&mut dispatcher.unfinished);
-                return Err(refusal);
+        match assembled {
+            Ok(records) => self.due.extend(records),
+            Err(refusal) => {
+                self.count_unfinished(&mut dispatcher.unfinished);
+                return self.conclude(StatusLine::err(self.verb_of(data), refusal));
             }
         }
         Ok(())
+    }
+
+    /// Carries out what is due, as far as that can be done now.
+    pub(super) fn go_on(&mut self, dispatcher: &mut Dispatcher, asking: &Asking<'_>) -> Progress {
+        let mut outcome = Ok(());
+        while let Some(record) = self.due.pop_front() {
+            match self.carry_out(dispatcher, asking, &record) {
+                Progress::Done(Ok(())) => {}
+                Progress::Done(refused) => {
+                    outcome = refused;
+                    self.due.clear();
+                    self.assembly.clear();
+                }
+                Progress::Unread(module) => {
+                    self.due.push_front(record);
+                    self.count_unfinished(&mut dispatcher.unfinished);
+                    return Progress::Unread(module);
+                }
+            }
+        }
+        self.count_unfinished(&mut dispatcher.unfinished);
+        Progress::Done(outcome)
     }
 
     /// Unfinished records of all fids together are bounded: a peer may open many. Whether `data` ends its record is seen only
@@ -100,29 +140,23 @@ impl Orders {
         Ok(())
     }
 
-    const fn count_unfinished(&mut self, unfinished: &mut usize) {
+    fn count_unfinished(&mut self, unfinished: &mut usize) {
         self.give_room_back(unfinished);
-        self.unfinished_bytes = self.assembly.unfinished_bytes();
+        let due = self.due.iter().map(Vec::len).sum::<usize>();
+        self.unfinished_bytes = self.assembly.unfinished_bytes() + due;
         *unfinished += self.unfinished_bytes;
     }
 
-    /// The record that has no newline yet is not there any more.
+    /// What has not been carried out is not there any more.
     pub(super) const fn give_room_back(&mut self, unfinished: &mut usize) {
         *unfinished -= self.unfinished_bytes;
         self.unfinished_bytes = 0;
     }
 
     /// The fid goes: a record without a newline ends here.
-    pub(super) fn finish(
-        &mut self,
-        dispatcher: &mut Dispatcher,
-        asking: &Asking<'_>,
-    ) -> Result<(), Refusal> {
-        self.give_room_back(&mut dispatcher.unfinished);
-        match self.assembly.finish() {
-            Some(record) => self.carry_out(dispatcher, asking, &record),
-            None => Ok(()),
-        }
+    pub(super) fn finish(&mut self, dispatcher: &mut Dispatcher, asking: &Asking<'_>) -> Progress {
+        self.due.extend(self.assembly.finish());
+        self.go_on(dispatcher, asking)
     }
 
     pub(super) fn read(&mut self, offset: u64, count: usize) -> Vec<u8> {
@@ -143,17 +177,20 @@ impl Orders {
         dispatcher: &mut Dispatcher,
         asking: &Asking<'_>,
         record: &[u8],
-    ) -> Result<(), Refusal> {
+    ) -> Progress {
         let before = dispatcher.stored_up_to();
         let status = match self.file {
-            GpuFile::Job => dispatcher.submit(&self.gpu, asking.caller, record, asking.now),
+            GpuFile::Job => match dispatcher.submit(&self.gpu, asking.caller, record, asking.now) {
+                Submitted::Answered(status) => status,
+                Submitted::Unread(module) => return Progress::Unread(module),
+            },
             GpuFile::Lease => dispatcher.renew(&self.gpu, asking.caller, &text(record), asking.now),
             _ => dispatcher.control(&self.gpu, asking.caller, &text(record), asking.now),
         };
         if dispatcher.stored_up_to() > before {
             self.told_of = dispatcher.stored_up_to();
         }
-        self.conclude(status)
+        Progress::Done(self.conclude(status))
     }
 
     fn conclude(&mut self, status: StatusLine) -> Result<(), Refusal> {

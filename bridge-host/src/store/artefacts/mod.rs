@@ -27,7 +27,7 @@ use std::{
     fs::{self, File},
     io::{self, ErrorKind},
     os::unix::fs::OpenOptionsExt,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex},
 };
 
@@ -341,12 +341,9 @@ impl Artefacts {
         self.objects.read(digest)
     }
 
-    /// All bytes of a content.
-    ///
-    /// # Errors
-    /// `EIO` from the file system.
-    pub(crate) fn read_whole(&self, digest: &Sha256) -> Result<Vec<u8>, Refusal> {
-        self.objects.read_whole(digest)
+    /// Where a content is as long as something needs it.
+    pub(crate) fn path(&self, digest: &Sha256) -> PathBuf {
+        self.objects.path(digest)
     }
 
     /// Keeps a content from going away until [`Self::release`], whatever happens to its names.

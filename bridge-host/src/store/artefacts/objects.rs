@@ -167,11 +167,6 @@ impl Objects {
         File::open(&path).map_err(|error| world(&path, &error))
     }
 
-    pub(super) fn read_whole(&self, digest: &Sha256) -> Result<Vec<u8>, Refusal> {
-        let path = self.path(digest);
-        fs::read(&path).map_err(|error| world(&path, &error))
-    }
-
     /// Contents that nobody holds and nobody has used for longer than `keep_ms`.
     pub(super) fn unused(&self, now: UnixMs, keep_ms: u64) -> Vec<Sha256> {
         let is_unused =

@@ -67,7 +67,8 @@ impl Bridge {
         Ok(bridge)
     }
 
-    fn queen(&self) -> Result<Client> {
+    /// The queen, attached.
+    pub(crate) fn queen(&self) -> Result<Client> {
         Client::attach(self.address, "queen", &self.ticket(Role::Queen, None)?)
     }
 

@@ -15,6 +15,9 @@ const FRAME_BYTES_MAX: u32 = 64 << 10;
 /// What one read asks for.
 pub(crate) const READ_BYTES: u32 = FRAME_BYTES_MAX / 2;
 
+/// What one write of a long file takes.
+const PIECE_BYTES: usize = 32 << 10;
+
 /// Longer than this no answer takes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -72,7 +75,11 @@ impl Client {
         self.call(&Tmessage::Walk { fid: ROOT, newfid: fid, wname: vec!["bundles".to_owned()] })?;
         let flags = OpenFlags::WRONLY;
         self.call(&Tmessage::Lcreate { fid, name: name.to_owned(), flags, mode: 0o644, gid: 0 })?;
-        self.call(&Tmessage::Write { fid, offset: 0, data: data.to_vec() })?;
+        let mut offset = 0;
+        for piece in data.chunks(PIECE_BYTES) {
+            self.call(&Tmessage::Write { fid, offset, data: piece.to_vec() })?;
+            offset += piece.len() as u64;
+        }
         self.call(&Tmessage::Clunk { fid })?;
         Ok(())
     }

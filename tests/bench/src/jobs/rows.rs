@@ -4,6 +4,7 @@ mod crowd;
 mod deadline;
 mod grant;
 mod latency;
+mod module;
 mod rate;
 mod sync;
 
@@ -68,7 +69,8 @@ enum Measure {
     BridgeAndSlurm(fn(&Bench, Column) -> Result<Vec<f64>>, fn(&Bench, &Slurm) -> Result<Vec<f64>>),
 }
 
-const ROWS: &[Row] = &[sync::ROW, latency::ROW, rate::ROW, grant::ROW, crowd::ROW, deadline::ROW];
+const ROWS: &[Row] =
+    &[sync::ROW, latency::ROW, rate::ROW, module::ROW, grant::ROW, crowd::ROW, deadline::ROW];
 
 /// What to measure, and how long.
 pub(crate) struct Bench {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use secure9p::{Fid, OpenFlags, Rmessage, Tag, Tmessage};
+use secure9p::{Errno, Fid, OpenFlags, Rmessage, Tag, Tmessage};
 use serde::Deserialize;
 
 use crate::{
@@ -117,7 +117,16 @@ impl Worker {
         self.submit(job, "empty", EMPTY_TIMEOUT_MS)
     }
 
-    /// Puts such a job behind what is to be sent.
+    /// Submits a job for a kernel that its module does not have: it is refused once the module has been read.
+    pub(crate) fn submit_unknown(&mut self, line: &[u8]) -> Result<()> {
+        let write = Tmessage::Write { fid: JOB, offset: 0, data: line.to_vec() };
+        match self.client.try_call(&write)? {
+            Err(Errno::EINVAL) => Ok(()),
+            other => bail!("the bridge answers {other:?} to a job for an unknown kernel"),
+        }
+    }
+
+    /// Puts a job that does nothing behind what is to be sent.
     pub(crate) fn queue_empty(&mut self, tag: Tag, job: &str) -> Result<()> {
         self.client.queue(tag, &submission(job, "empty", EMPTY_TIMEOUT_MS))
     }
