@@ -326,6 +326,15 @@ impl<'a, 'k, 'c> Builder<'a, 'k, 'c> {
         self.unit.register(class)
     }
 
+    /// The first of so many new registers, one after the other.
+    pub(super) fn temporaries(&mut self, class: RegClass, count: u32) -> Reg {
+        let first = self.unit.register(class);
+        for _ in 1..count {
+            self.unit.register(class);
+        }
+        first
+    }
+
     /// The register of a value, moved into one where it is a constant.
     pub(super) fn in_register(&mut self, value: Operand, class: RegClass) -> Reg {
         if let Operand::Register(reg) = value {

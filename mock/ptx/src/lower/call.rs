@@ -14,6 +14,7 @@ use super::builder::{Builder, ReturnTo};
 use super::layout::{ArgumentSlot, CallLayout, element_type};
 use super::names::{FrameVariable, Names, Place, class_name};
 use super::opcode::Opcode;
+use super::operands::{Parts, nth};
 use super::symbols::FunctionSymbol;
 use crate::unit::Unit;
 
@@ -129,20 +130,80 @@ fn inline<'a>(
     b.body(body, names, ReturnTo::Block(after))?;
     b.go_on_at(after);
     for (place, actual) in results {
-        if let Place::Register(src) = place {
-            let (dst, src) = (b.dst_class(actual, src.class())?, Operand::Register(src));
-            b.emit(Op::Move { dst, src });
+        match place {
+            Place::Register(src) => {
+                let (dst, src) = (b.dst_class(actual, src.class())?, Operand::Register(src));
+                b.emit(Op::Move { dst, src });
+            }
+            Place::Registers { first, count, .. } => vector_result(b, actual, first, count)?,
+            _ => {}
         }
     }
     Ok(())
+}
+
+/// A vector of registers as a parameter: the actual one, part by part.
+fn vector_argument<'a>(
+    b: &mut Builder<'a, '_, '_>,
+    formal: &Variable<'a>,
+    actual: &'a syntax::Operand<'a>,
+) -> Result<Place<'a>, PtxError> {
+    let place = vector_registers(b, formal)?;
+    let Place::Registers { first, count, .. } = place else { return Ok(place) };
+    let parts = b.src_parts(actual, element_type(formal).unwrap_or(Type::B32))?;
+    check_parts(b, count, parts.len())?;
+    for (index, src) in (0..).zip(&parts) {
+        b.emit(Op::Move { dst: nth(first, index), src: *src });
+    }
+    Ok(place)
+}
+
+fn vector_result<'a>(
+    b: &mut Builder<'a, '_, '_>,
+    actual: &'a syntax::Operand<'a>,
+    first: Reg,
+    count: u32,
+) -> Result<(), PtxError> {
+    let parts = match b.parts(actual)? {
+        Parts::Listed(list) => {
+            list.iter().map(|part| b.dst_class(part, first.class())).collect::<Result<_, _>>()?
+        }
+        Parts::Registers(to, count) => (0..count).map(|i| nth(to, i)).collect::<Vec<_>>(),
+    };
+    check_parts(b, count, parts.len())?;
+    for (index, dst) in (0..).zip(parts) {
+        b.emit(Op::Move { dst, src: Operand::Register(nth(first, index)) });
+    }
+    Ok(())
+}
+
+fn check_parts(b: &Builder<'_, '_, '_>, wanted: u32, got: usize) -> Result<(), PtxError> {
+    if wanted as usize == got {
+        return Ok(());
+    }
+    Err(b.malformed(format!("a vector of {wanted} parts, got {got}")))
+}
+
+/// New registers for a parameter that is a vector of them.
+fn vector_registers<'a>(
+    b: &mut Builder<'a, '_, '_>,
+    formal: &Variable<'_>,
+) -> Result<Place<'a>, PtxError> {
+    let ty = element_type(formal).ok_or_else(|| b.malformed("a parameter of no size"))?;
+    let count = u32::from(formal.vector);
+    let first = b.temporaries(ty.class(), count);
+    Ok(Place::Registers { first, count, wide: false })
 }
 
 /// What a parameter is inside of an inlined function.
 fn argument<'a>(
     b: &mut Builder<'a, '_, '_>,
     formal: &'a Variable<'a>,
-    actual: &syntax::Operand<'a>,
+    actual: &'a syntax::Operand<'a>,
 ) -> Result<Place<'a>, PtxError> {
+    if formal.space == DeclaredSpace::Register && formal.vector > 1 {
+        return vector_argument(b, formal, actual);
+    }
     if formal.space == DeclaredSpace::Register {
         let ty = register_type(b, formal)?;
         let src = b.src(actual, ty)?;
@@ -170,6 +231,9 @@ fn result<'a>(
     formal: &'a Variable<'a>,
     actual: &syntax::Operand<'a>,
 ) -> Result<Place<'a>, PtxError> {
+    if formal.space == DeclaredSpace::Register && formal.vector > 1 {
+        return vector_registers(b, formal);
+    }
     if formal.space == DeclaredSpace::Register {
         let ty = register_type(b, formal)?;
         return Ok(Place::Register(b.temporary(ty.class())));

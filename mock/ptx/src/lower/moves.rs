@@ -23,26 +23,43 @@ pub(super) fn mov<'a>(
         opcode.finish()?;
         return mov_parts(b, d, a, 128);
     }
-    let vector = opcode.choose(&[("v2", 2), ("v4", 4)]);
+    let vector = opcode.choose(&[("v2", 2), ("v4", 4), ("v8", 8)]);
     let ty = opcode.ty()?;
     opcode.finish()?;
     if let Some(count) = vector {
         return mov_parts(b, d, a, count * ty.bits());
     }
-    let is_vector = |operand: &syntax::Operand<'_>| matches!(operand, syntax::Operand::Vector(list) if list.count > 1);
-    if is_vector(d) || is_vector(a) {
+    if is_vector(b, d)? || is_vector(b, a)? {
         return mov_parts(b, d, a, ty.bits());
     }
     let dst = b.dst(d, ty)?;
     match a {
         syntax::Operand::Name(name) => mov_name(b, dst, name, 0, ty),
         syntax::Operand::Offset(name, offset) => mov_name(b, dst, name, *offset, ty),
+        syntax::Operand::Element(name, index) => {
+            let offset = b.element_offset(name, *index)?;
+            mov_name(b, dst, name, offset, ty)
+        }
         operand => {
             let src = b.src(operand, ty)?;
             b.emit(Op::Move { dst, src });
             Ok(())
         }
     }
+}
+
+/// Whether an operand is `{a, b}`, or a register of several parts.
+fn is_vector<'a>(
+    b: &mut Builder<'a, '_, '_>,
+    operand: &syntax::Operand<'a>,
+) -> Result<bool, PtxError> {
+    Ok(match operand {
+        syntax::Operand::Vector(list) => list.count > 1,
+        syntax::Operand::Name(name) => {
+            matches!(b.find(name)?, Some(Place::Registers { wide: false, .. }))
+        }
+        _ => false,
+    })
 }
 
 /// The value or address of a name.
@@ -64,12 +81,15 @@ fn mov_name<'a>(
             return Ok(());
         }
         None => return Err(b.malformed(format!("`{name}` is not declared"))),
-        Some(Place::Register(_)) if offset == 0 => {
-            let src = b.src(&syntax::Operand::Name(name), ty)?;
+        Some(Place::Register(_)) => {
+            let operand = match offset {
+                0 => syntax::Operand::Name(name),
+                offset => syntax::Operand::Offset(name, offset),
+            };
+            let src = b.src(&operand, ty)?;
             b.emit(Op::Move { dst, src });
             return Ok(());
         }
-        Some(Place::Register(_)) => return Err(b.malformed("mov adds nothing to a register")),
         Some(place) => place,
     };
     if dst.class() < RegClass::B32 {

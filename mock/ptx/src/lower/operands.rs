@@ -1,7 +1,7 @@
 //! Operands as written become operands, registers and addresses of the IR.
 
 use crate::PtxError;
-use crate::ir::{Address, Base, Guard, Op, Operand, Reg, RegClass, Space, Type};
+use crate::ir::{Address, Base, Guard, IntegerBinary, Op, Operand, Reg, RegClass, Space, Type};
 use crate::syntax::{self, AddressOperand};
 
 use super::builder::Builder;
@@ -177,6 +177,9 @@ impl<'a> Builder<'a, '_, '_> {
                 let bits = bits_of(constant, ty).map_err(|reason| self.malformed(reason))?;
                 Ok(Operand::Immediate(bits))
             }
+            syntax::Operand::Offset(name, addend) if ty.bits() > 8 && !ty.is_float() => {
+                self.sum(name, addend, ty)
+            }
             syntax::Operand::Not(name) if ty == Type::Pred => {
                 let a = Operand::Register(self.predicate(name)?);
                 let dst = self.temporary(RegClass::Predicate);
@@ -186,6 +189,21 @@ impl<'a> Builder<'a, '_, '_> {
             }
             _ => Err(self.malformed(format!("wanted a {} or a constant", wanted(ty)))),
         }
+    }
+
+    /// `register+constant`, which is an operand wherever a register is.
+    fn sum(&mut self, name: &'a str, addend: i64, ty: Type) -> Result<Operand, PtxError> {
+        let (class, op) = (ty.class(), IntegerBinary::Add);
+        let ty = match class {
+            RegClass::B64 => Type::U64,
+            RegClass::B32 => Type::U32,
+            _ => Type::U16,
+        };
+        let (a, addend) = (self.named_src(name, ty)?, addend.cast_unsigned());
+        let b = Operand::Immediate(addend & (u64::MAX >> (64 - ty.bits())));
+        let dst = self.temporary(class);
+        self.emit_always(Op::IntegerBinary { op, ty, dst, a, b });
+        Ok(Operand::Register(dst))
     }
 
     fn named_src(&mut self, name: &'a str, ty: Type) -> Result<Operand, PtxError> {
@@ -312,13 +330,17 @@ impl<'a> Builder<'a, '_, '_> {
         operand: &syntax::Operand<'a>,
         space: AccessSpace,
     ) -> Result<(Space, Address), PtxError> {
-        let syntax::Operand::Address(address) = operand else {
-            return Err(self.malformed("wanted an address in square brackets"));
+        let AddressOperand { name, offset, rest } = match operand {
+            syntax::Operand::Address(address) => *address,
+            syntax::Operand::Element(name, index) => {
+                let offset = self.element_offset(name, *index)?;
+                AddressOperand { name: Some(name), offset, rest: syntax::List::default() }
+            }
+            _ => return Err(self.malformed("wanted an address in square brackets")),
         };
-        if address.rest.count > 0 {
+        if rest.count > 0 {
             return Err(self.unsupported("an address with coordinates is"));
         }
-        let AddressOperand { name, offset, .. } = *address;
         let Some(name) = name else {
             let space = space.of_register(self.in_kernel());
             return Ok((space, Address { base: Base::Window, offset }));
@@ -348,6 +370,13 @@ impl<'a> Builder<'a, '_, '_> {
                 })
             }
         }
+    }
+
+    /// How far into an array an element starts.
+    pub(super) fn element_offset(&self, array: &str, index: i64) -> Result<i64, PtxError> {
+        let bytes = self.context.symbols.element_bytes(array);
+        let offset = bytes.and_then(|bytes| index.checked_mul(bytes.into()));
+        offset.ok_or_else(|| self.malformed(format!("`{array}` is no array of known elements")))
     }
 
     /// Where a variable lies.

@@ -50,6 +50,8 @@ pub(super) struct Symbols<'a> {
     names: HashMap<&'a str, Symbol>,
     /// Variables inside of functions that live as long as the module, by place and name.
     statics: HashMap<(u32, &'a str), Symbol>,
+    /// Bytes of one element of the arrays of this name; none where two of them differ.
+    elements: HashMap<&'a str, Option<u32>>,
     pub(super) globals: Vec<Global>,
     pub(super) shared: Vec<SharedVariable>,
     pub(super) functions: Vec<FunctionSymbol<'a>>,
@@ -63,6 +65,7 @@ impl<'a> Symbols<'a> {
             text,
             names: HashMap::new(),
             statics: HashMap::new(),
+            elements: HashMap::new(),
             globals: Vec::new(),
             shared: Vec::new(),
             functions: Vec::new(),
@@ -97,6 +100,11 @@ impl<'a> Symbols<'a> {
     /// What a variable declared inside of a function is, if it outlives the call.
     pub(super) fn find_static(&self, variable: &Variable<'a>) -> Option<Symbol> {
         self.statics.get(&(variable.span.start, variable.name)).copied()
+    }
+
+    /// Bytes of one element of an array, if all arrays of this name agree.
+    pub(super) fn element_bytes(&self, array: &str) -> Option<u32> {
+        self.elements.get(array).copied().flatten()
     }
 
     /// Whether a variable lies in constant memory.
@@ -179,10 +187,12 @@ impl<'a> Symbols<'a> {
                 .variable(variable, &mut initialised)
                 .map_err(|error| error.within(variable.span.text(self.text)))?;
             self.declare(variable, symbol)?;
+            self.array(variable);
         }
         for function in ast.functions.iter().filter_map(|function| function.body.as_ref()) {
             for statement in &function.statements {
                 let Statement::Variable(variable) = statement else { continue };
+                self.array(variable);
                 if !matches!(
                     variable.space,
                     DeclaredSpace::Global | DeclaredSpace::Constant | DeclaredSpace::Shared
@@ -196,6 +206,16 @@ impl<'a> Symbols<'a> {
             }
         }
         Ok(initialised)
+    }
+
+    /// Notes how large the elements of an array are.
+    fn array(&mut self, variable: &Variable<'a>) {
+        if variable.dimensions.is_empty() {
+            return;
+        }
+        let bytes = extent(variable, 0).ok().map(|extent| extent.element_bytes);
+        let known = self.elements.entry(variable.name).or_insert(bytes);
+        *known = known.filter(|known| Some(*known) == bytes);
     }
 
     /// A name may be declared often and defined once.

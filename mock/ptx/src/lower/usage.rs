@@ -200,7 +200,7 @@ fn target(symbols: &Symbols<'_>, operands: &[Operand<'_>]) -> Option<FunctionId>
 /// The name in an operand, unless it looks like a register's.
 fn symbol_name<'a>(operand: &Operand<'a>) -> Option<&'a str> {
     let name = match operand {
-        Operand::Name(name) | Operand::Offset(name, _) => name,
+        Operand::Name(name) | Operand::Offset(name, _) | Operand::Element(name, _) => name,
         Operand::Address(address) => address.name?,
         _ => return None,
     };

@@ -299,6 +299,8 @@ pub enum Operand<'a> {
     Minus(&'a str),
     /// `name+4`
     Offset(&'a str, i64),
+    /// `name[4]`: so many elements into an array.
+    Element(&'a str, i64),
     /// A number.
     Constant(Constant),
     /// `[ … ]`

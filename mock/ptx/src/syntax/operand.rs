@@ -157,7 +157,7 @@ impl<'a> Operands<'a> {
     }
 }
 
-/// `name`, `name.x`, `name+4`, `name-4`.
+/// `name`, `name.x`, `name+4`, `name-4`, `name[4]`.
 #[inline]
 fn named<'a>(scanner: &mut Scanner<'a>) -> Result<Operand<'a>, PtxError> {
     let name = scanner.word("a name")?;
@@ -168,10 +168,12 @@ fn named<'a>(scanner: &mut Scanner<'a>) -> Result<Operand<'a>, PtxError> {
             Ok(Operand::Offset(name, offset(scanner)?))
         }
         b'-' => Ok(Operand::Offset(name, offset(scanner)?)),
-        b'[' => Err(PtxError::unsupported(
-            scanner.line(),
-            format!("`{name}[…]` as an operand is not supported, write `{name}+bytes`"),
-        )),
+        b'[' => {
+            scanner.expect(b'[')?;
+            let index = offset(scanner)?;
+            scanner.expect(b']')?;
+            Ok(Operand::Element(name, index))
+        }
         _ => Ok(Operand::Name(name)),
     }
 }

@@ -100,19 +100,23 @@ impl Block<'_> {
         };
         let alive = states(|state| state != State::Ended, &self.lanes);
         let ready = states(|state| state == State::Ready, &self.lanes);
-        for lane in first..end {
-            let group = self.gather(first, lane);
-            let met = match self.lanes[lane].state {
-                State::Waiting(Wait::Members(members)) => members & alive & !group == 0,
-                State::Waiting(Wait::Converged) => ready == 0,
-                _ => false,
-            };
-            if met {
-                self.together(first, lane, group)?;
-                return Ok(true);
+        let may_go = |lane: &usize| match self.lanes[*lane].state {
+            State::Waiting(Wait::Members(members)) => {
+                members & alive & !self.gather(first, *lane) == 0
             }
-        }
-        Ok(false)
+            State::Waiting(Wait::Converged) => ready == 0,
+            _ => false,
+        };
+        // deeper calls, then earlier code: the others may still come to where these are
+        let order = |lane: &usize| {
+            let Lane { block, next, stack, .. } = &self.lanes[*lane];
+            (std::cmp::Reverse(stack.len()), *block, *next)
+        };
+        let Some(lane) = (first..end).filter(may_go).min_by_key(order) else {
+            return Ok(false);
+        };
+        self.together(first, lane, self.gather(first, lane))?;
+        Ok(true)
     }
 
     /// Does the operation that `lane` waits at, for all of `group`.

@@ -1,0 +1,60 @@
+//! Every form of `docs/PTX.md` against an oracle that knows the manual and not the engine.
+
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "widths of registers, and a story told on failure"
+)]
+
+mod accesses;
+mod computing;
+#[path = "../device/mod.rs"]
+mod device;
+mod notation;
+mod oracle;
+mod story;
+mod warp;
+
+use mock_ptx::conformance::{Group, INSTRUCTIONS, expand};
+use story::Story;
+
+/// What stories a part of the manual's forms have.
+type Teller = fn(&str) -> Option<Story>;
+
+const TELLERS: [Teller; 1] = [warp::story];
+
+/// All forms, each with its group.
+fn forms() -> impl Iterator<Item = (Group, String)> {
+    INSTRUCTIONS.iter().flat_map(|row| {
+        row.forms.iter().flat_map(|form| expand(form)).map(move |form| (row.group, form))
+    })
+}
+
+/// Every form of a teller is as its story goes.
+fn check(teller: Teller, forms_min: usize) {
+    let told: Vec<(String, Story)> =
+        forms().filter_map(|(_, form)| teller(&form).map(|story| (form, story))).collect();
+    assert!(told.len() >= forms_min, "{} forms", told.len());
+    let wrong: Vec<String> = told.iter().flat_map(|(form, story)| story.wrong(form)).collect();
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// Proves NUM-6.
+#[test]
+fn lanes_of_a_warp_exchange_what_the_manual_says() {
+    check(warp::story, 75);
+}
+
+/// Proves NUM-6.
+#[test]
+fn no_form_is_without_its_oracle() {
+    let told = |form: &str| TELLERS.iter().any(|teller| teller(form).is_some());
+    let alone: Vec<String> = forms()
+        .filter(|(group, form)| {
+            !(computing::knows(*group, form) || accesses::knows(form) || told(form))
+        })
+        .map(|(_, form)| form)
+        .collect();
+    assert!(alone.len() < 620, "{} forms without an oracle:\n{}", alone.len(), alone.join("\n"));
+}
