@@ -306,6 +306,7 @@ impl GpuDevice for SoftDevice {
             shared_bytes: launch.shared_bytes,
             parameters: &launch.parameters,
         };
+        program.renew(&mut self.memory).map_err(|error| of_memory(&doing, &error))?;
         let start = Instant::now();
         let stop = || stop.is_raised();
         let outcome = mock_soft::launch(program, &mut self.memory, &asked, &self.options, &stop);

@@ -193,3 +193,51 @@ fn a_kernel_that_cannot_run_is_refused_and_its_neighbours_run() {
     assert_eq!(error.expect_err("nor this way").kind, ErrorKind::Unsupported);
     device.launch(&spec(module, "talk", Vec::new()), &StopSignal::new()).expect("runs");
 }
+
+/// Counts its launches in a variable, and shows the variable and the first place of its heap.
+const STATE: &str = r"
+.version 8.0
+.target sm_80
+.address_size 64
+.extern .func (.param .b64 r) malloc (.param .b64 n);
+.global .align 4 .u32 launches = 41;
+.visible .entry count(.param .u64 out)
+{
+    .reg .b64 %rd<4>; .reg .b32 %r<3>;
+    ld.param.u64 %rd1, [out];
+    atom.global.add.u32 %r1, [launches], 1;
+    st.global.u32 [%rd1], %r1;
+    { .param .b64 a; .param .b64 b; st.param.b64 [a], 8388608; call.uni (b), malloc, (a); ld.param.b64 %rd2, [b]; }
+    st.global.u64 [%rd1+8], %rd2;
+    ld.global.u32 %r2, [%rd2];
+    st.global.u32 [%rd1+16], %r2;
+    st.global.u32 [%rd2], 7;
+    ret;
+}
+";
+
+/// Proves SOFT-12, SOFT-13.
+#[test]
+fn a_launch_finds_nothing_of_the_one_before_it() {
+    let limits = DeviceLimits { memory_bytes: (8 << 20) + 4 + 24, ..LIMITS };
+    let mut device =
+        SoftBackend::new(SoftConfig::default()).open("GPU-soft-0", limits).expect("it is there");
+    let module = load(&mut *device, STATE);
+    let mut seen = [0; 2].map(|_| {
+        let out = device.alloc(24).expect("room");
+        let one = Dim3 { x: 1, y: 1, z: 1 };
+        let spec = LaunchSpec { block: one, ..spec(module, "count", out.0.to_le_bytes().to_vec()) };
+        device.launch(&spec, &StopSignal::new()).expect("runs");
+        let mut bytes = [0; 24];
+        device.read(out, &mut bytes).expect("allocated");
+        assert_eq!(device.memory_used(), 4 + 24, "the heap went with its launch");
+        device.free(out).expect("live");
+        (out.0, bytes)
+    });
+    seen.sort_unstable();
+    assert_eq!(seen[0], seen[1], "buffers, variables and heap are where and what they were");
+    let (_, bytes) = seen[0];
+    assert_eq!(bytes[..4], 41u32.to_le_bytes(), "the variable's first value");
+    assert_ne!(bytes[8..16], [0; 8], "all of the heap could be had");
+    assert_eq!(bytes[16..], [0; 8], "and holds zeros");
+}

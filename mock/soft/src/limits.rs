@@ -14,11 +14,15 @@ pub const SHARED_BYTES_MAX: u32 = 163 * 1024;
 pub const LOCAL_BYTES_MAX: u64 = 512 * 1024;
 /// Local memory of one block of lanes together.
 pub const BLOCK_LOCAL_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Registers of one block of lanes together: hardware has 256 KiB, and compilers' unoptimised texts use far more.
+pub const BLOCK_REGISTER_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Words of a kernel's tables of registers that are still wanted, one for each instruction and block of code.
+pub const LIVENESS_WORDS_MAX: u64 = 1 << 25;
 /// Calls that one lane may have open.
 pub const CALL_DEPTH_MAX: usize = 1024;
 /// Local memory of a lane for the frames of functions that are really called.
 pub const STACK_BYTES: u64 = 64 * 1024;
-/// What `malloc` on the device has to give, per launch that uses it.
+/// What `malloc` on the device has to give to one launch: as much as CUDA gives unless it is told otherwise.
 pub const HEAP_BYTES: u64 = 8 * 1024 * 1024;
 /// Barriers of a block.
 pub const BARRIERS: usize = 16;
@@ -33,8 +37,12 @@ pub const TURN_BACK_EDGES: u64 = 1 << 19;
 pub const COOPERATIVE_TURN_BACK_EDGES: u64 = 1 << 11;
 /// Blocks that one thread of the host may have begun and not ended, as a multiprocessor has.
 pub const RESIDENT_BLOCKS_MAX: usize = 64;
+/// What these may take together, in registers, shared and local memory; two may take more.
+pub const RESIDENT_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Blocks of a cooperative grid: all of them are there at once.
 pub const COOPERATIVE_BLOCKS_MAX: u64 = 1024;
+/// What these may take together.
+pub const COOPERATIVE_BYTES_MAX: u64 = 512 * 1024 * 1024;
 /// Lanes up to which blocks run side by side.
 pub const UNIT_LANES_MAX: u32 = 2048;
 /// Lanes of a launch for each thread of the host that is worth starting for it.

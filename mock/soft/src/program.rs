@@ -34,13 +34,25 @@ impl Program {
 
     fn place(&mut self, memory: &mut DeviceMemory) -> Result<(), MemoryError> {
         for global in &self.module.globals {
-            self.addresses.push(match global.space {
-                GlobalSpace::Global => memory.allocate(global.bytes)?,
-                GlobalSpace::Constant => memory.allocate_constant(global.bytes)?,
-            });
+            let constant = global.space == GlobalSpace::Constant;
+            self.addresses.push(memory.allocate_variable(global.bytes, constant)?);
         }
         for (global, address) in self.module.globals.iter().zip(&self.addresses) {
             memory.write(*address, &self.image(global))?;
+        }
+        Ok(())
+    }
+
+    /// Gives the variables that kernels may write their first values again: what a launch leaves in them is not for the next job.
+    ///
+    /// # Errors
+    /// When the host has no memory left.
+    pub fn renew(&self, memory: &mut DeviceMemory) -> Result<(), MemoryError> {
+        for (global, address) in self.module.globals.iter().zip(&self.addresses) {
+            if global.space == GlobalSpace::Global {
+                memory.renew(*address)?;
+                memory.write(*address, &self.image(global))?;
+            }
         }
         Ok(())
     }
@@ -80,11 +92,15 @@ impl Program {
         self.module.kernel(name)
     }
 
-    /// The kernel of this name, lowered when it is first asked for.
-    pub(crate) fn entry(&self, name: &str) -> Option<(&Kernel, &Code)> {
+    /// The kernel of this name, and where its code will be.
+    pub(crate) fn entry(&self, name: &str) -> Option<(&Kernel, &OnceLock<Code>)> {
         let place = self.module.kernels.iter().position(|kernel| kernel.name == name)?;
-        let (kernel, code) = (self.module.kernels.get(place)?, self.codes.get(place)?);
-        Some((kernel, code.get_or_init(|| lower(kernel, &self.addresses))))
+        Some((self.module.kernels.get(place)?, self.codes.get(place)?))
+    }
+
+    /// A kernel's code, lowered when it is first asked for.
+    pub(crate) fn code<'p>(&'p self, (kernel, code): (&Kernel, &'p OnceLock<Code>)) -> &'p Code {
+        code.get_or_init(|| lower(kernel, &self.addresses))
     }
 
     /// Where the variable of this name is, and its size.
@@ -138,6 +154,10 @@ mod tests {
         assert_eq!(seen, [7, 0, 0, 0, 0, 0, 0, 0]);
         memory.read(pointer, &mut seen).expect("placed");
         assert_eq!(u64::from_le_bytes(seen), counter + 4);
+        memory.write(counter, &[9; 8]).expect("placed");
+        program.renew(&mut memory).expect("room");
+        memory.read(counter, &mut seen).expect("placed");
+        assert_eq!(seen, [7, 0, 0, 0, 0, 0, 0, 0]);
         program.unload(&mut memory);
         assert_eq!(memory.used_bytes(), 0);
     }

@@ -8,8 +8,10 @@ use crate::fault::Cause;
 use crate::launch::job::Halt;
 use crate::limits::TEXT_BYTES_MAX;
 
-/// What the library keeps during a launch.
+/// What a block asks of its launch.
 pub trait System {
+    /// Whether the block shall end where it stands.
+    fn ends(&self) -> bool;
     /// Adds text to what the launch printed; false where the limit is reached.
     fn print(&mut self, text: &[u8]) -> bool;
     /// Waits until all blocks before this one have ended.

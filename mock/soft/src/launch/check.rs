@@ -1,11 +1,12 @@
 //! Whether a launch is allowed: its extents, its shared and local memory, its parameters.
 
-use mock_ptx::ir::{Kernel, Terminator};
+use mock_ptx::ir::{Kernel, RegClass, Terminator};
 
 use super::{Launch, LaunchError, grid};
 use crate::limits::{
-    BLOCK_LOCAL_BYTES_MAX, BLOCK_MAX, BLOCK_THREADS_MAX, COOPERATIVE_BLOCKS_MAX, GRID_MAX,
-    LOCAL_BYTES_MAX, SHARED_BYTES_MAX, STACK_BYTES, WARP_LANES,
+    BLOCK_LOCAL_BYTES_MAX, BLOCK_MAX, BLOCK_REGISTER_BYTES_MAX, BLOCK_THREADS_MAX,
+    COOPERATIVE_BLOCKS_MAX, COOPERATIVE_BYTES_MAX, GRID_MAX, LIVENESS_WORDS_MAX, LOCAL_BYTES_MAX,
+    SHARED_BYTES_MAX, STACK_BYTES, WARP_LANES,
 };
 
 /// What a launch of a kernel takes.
@@ -15,6 +16,8 @@ pub(super) struct Sizes {
     pub(super) shared_bytes: u32,
     /// Local memory of a lane, stack included.
     pub(super) local_bytes: u64,
+    /// All that a block takes: registers, shared and local memory.
+    pub(super) block_bytes: u64,
 }
 
 /// Checks everything that is known before the first block runs.
@@ -29,19 +32,38 @@ pub(super) fn check(kernel: &Kernel, launch: &Launch<'_>) -> Result<Sizes, Launc
             launch.parameters.len()
         )));
     }
-    Ok(Sizes { shared_bytes: shared(kernel, launch)?, local_bytes: local(kernel, launch)? })
+    tables(kernel)?;
+    let shared_bytes = shared(kernel, launch)?;
+    let local_bytes = local(kernel, launch)?;
+    let block_bytes =
+        registers(kernel, launch)? + u64::from(shared_bytes) + local_bytes * lanes(launch);
+    Ok(Sizes { shared_bytes, local_bytes, block_bytes })
 }
 
 /// Whether a grid whose blocks wait for each other can be there at once.
-pub(super) fn check_cooperative(kernel: &Kernel, launch: &Launch<'_>) -> Result<(), LaunchError> {
+pub(super) fn check_cooperative(
+    kernel: &Kernel,
+    launch: &Launch<'_>,
+    sizes: Sizes,
+) -> Result<(), LaunchError> {
     let blocks = grid::volume(launch.grid);
-    if blocks <= COOPERATIVE_BLOCKS_MAX {
-        return Ok(());
-    }
+    let bytes = sizes.block_bytes;
+    let (what, most) = match blocks {
+        0..=COOPERATIVE_BLOCKS_MAX if blocks * bytes <= COOPERATIVE_BYTES_MAX => return Ok(()),
+        0..=COOPERATIVE_BLOCKS_MAX => {
+            (format!("{blocks} blocks of {bytes} bytes"), format!("{COOPERATIVE_BYTES_MAX} bytes"))
+        }
+        _ => (format!("{blocks} blocks"), COOPERATIVE_BLOCKS_MAX.to_string()),
+    };
     let name = &kernel.name;
     Err(invalid(format!(
-        "{name} synchronises its grid, whose blocks must all be there at once: {blocks} blocks, at most {COOPERATIVE_BLOCKS_MAX}"
+        "{name} synchronises its grid, whose blocks must all be there at once: {what}, at most {most}"
     )))
+}
+
+/// Lanes of a block, in whole warps.
+const fn lanes(launch: &Launch<'_>) -> u64 {
+    grid::volume(launch.block).next_multiple_of(WARP_LANES as u64)
 }
 
 fn invalid(text: String) -> LaunchError {
@@ -112,7 +134,7 @@ fn local(kernel: &Kernel, launch: &Launch<'_>) -> Result<u64, LaunchError> {
             kernel.name
         )));
     }
-    let lanes = grid::volume(launch.block).next_multiple_of(WARP_LANES as u64);
+    let lanes = lanes(launch);
     if bytes * lanes > BLOCK_LOCAL_BYTES_MAX {
         return Err(invalid(format!(
             "{lanes} threads of {bytes} bytes of local memory each, a block has {BLOCK_LOCAL_BYTES_MAX}; \
@@ -120,6 +142,35 @@ fn local(kernel: &Kernel, launch: &Launch<'_>) -> Result<u64, LaunchError> {
         )));
     }
     Ok(bytes)
+}
+
+/// A text of megabytes can keep so many registers alive that tables about them would fill the host's memory.
+fn tables(kernel: &Kernel) -> Result<(), LaunchError> {
+    let registers: u32 = RegClass::ALL.iter().map(|class| kernel.registers.of(*class)).sum();
+    let places: usize = kernel.blocks.iter().map(|block| block.instructions.len() + 1).sum();
+    if u64::from(registers.div_ceil(u64::BITS)) * places as u64 <= LIVENESS_WORDS_MAX {
+        return Ok(());
+    }
+    Err(invalid(format!(
+        "{} has {registers} registers at each of {places} instructions, at most {} together; make several kernels of it",
+        kernel.name,
+        LIVENESS_WORDS_MAX * u64::from(u64::BITS)
+    )))
+}
+
+/// What the registers of a block take.
+fn registers(kernel: &Kernel, launch: &Launch<'_>) -> Result<u64, LaunchError> {
+    let of = |class: RegClass| u64::from(kernel.registers.of(class));
+    let lanes = lanes(launch);
+    let bytes = (of(RegClass::B16) * 2 + of(RegClass::B32) * 4 + of(RegClass::B64) * 8) * lanes
+        + of(RegClass::Predicate) * u64::from(BLOCK_THREADS_MAX) / 8;
+    if bytes <= BLOCK_REGISTER_BYTES_MAX {
+        return Ok(bytes);
+    }
+    Err(invalid(format!(
+        "{lanes} threads of {} take {bytes} bytes of registers, a block has {BLOCK_REGISTER_BYTES_MAX}; launch smaller blocks",
+        kernel.name
+    )))
 }
 
 #[cfg(test)]
@@ -158,7 +209,8 @@ mod tests {
     #[test]
     fn sizes_are_static_dynamic_and_stack_together() {
         let sizes = check(&kernel(), &LAUNCH).expect("allowed");
-        assert_eq!(sizes, Sizes { shared_bytes: 100, local_bytes: 16 });
+        let block_bytes = 100 + 32 * 16;
+        assert_eq!(sizes, Sizes { shared_bytes: 100, local_bytes: 16, block_bytes });
         let sizes = check(&kernel(), &Launch { shared_bytes: 8, ..LAUNCH }).expect("allowed");
         assert_eq!(sizes.shared_bytes, 120);
     }
@@ -191,6 +243,13 @@ mod tests {
         assert_eq!(seen, "block is [32, 1, 1], and k accepts only [8, 8, 1]");
         let seen = refusal(&Kernel { frame_bytes: u32::MAX, ..kernel() }, LAUNCH);
         assert_eq!(seen, "k takes 4294967295 bytes of local memory, a thread has 524288");
+        let registers = RegisterCounts { b64: 9000, predicates: 8, ..RegisterCounts::default() };
+        let seen =
+            refusal(&Kernel { registers, ..kernel() }, Launch { block: [1000, 1, 1], ..LAUNCH });
+        assert_eq!(
+            seen,
+            "1024 threads of k take 73729024 bytes of registers, a block has 67108864; launch smaller blocks"
+        );
         let fat = Kernel { frame_bytes: 400_000, ..kernel() };
         let seen = refusal(&fat, Launch { block: [1024, 1, 1], ..LAUNCH });
         assert!(seen.starts_with("1024 threads of 400000 bytes of local memory each"));

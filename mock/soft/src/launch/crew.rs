@@ -1,7 +1,7 @@
 //! The threads that run a launch's units, and what becomes of units that do not end in one go.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::job::{Halt, Job, Progress};
@@ -9,7 +9,7 @@ use super::library::{Desk, Library};
 use super::turns::{Place, Turns};
 use super::{Engine, LaunchError, Options, grid};
 use crate::limits::{
-    BLOCK_LOCAL_BYTES_MAX, COOPERATIVE_TURN_BACK_EDGES, RESIDENT_BLOCKS_MAX, TURN_BACK_EDGES,
+    COOPERATIVE_TURN_BACK_EDGES, RESIDENT_BLOCKS_MAX, RESIDENT_BYTES_MAX, TURN_BACK_EDGES,
     UNIT_LANES_MAX, WARP_LANES, WORTH_A_THREAD_LANES,
 };
 use crate::memory::MemoryError;
@@ -28,8 +28,18 @@ pub(super) struct Crew<'a> {
     joined: u32,
     units_in_row: u64,
     workers: usize,
-    halt: Mutex<Option<(u64, LaunchError)>>,
-    halted: AtomicBool,
+    /// Units that one thread may have begun and not ended.
+    resident: usize,
+    failed: Mutex<Option<Failed>>,
+    /// The place in the order of the unit that failed; the largest number where none has.
+    failed_at: AtomicU64,
+}
+
+/// The first unit in the order that failed.
+pub(super) struct Failed {
+    place: Place,
+    pub(super) unit: u64,
+    pub(super) error: LaunchError,
 }
 
 /// A block or unit of either engine.
@@ -65,6 +75,8 @@ impl<'a> Crew<'a> {
         let lanes = u128::from(grid::volume(job.grid)) * job.threads() as u128;
         let worth = usize::try_from(lanes / WORTH_A_THREAD_LANES).unwrap_or(usize::MAX);
         let most = usize::try_from(units).unwrap_or(usize::MAX).min(worth).max(1);
+        let unit_bytes = (job.block_bytes * u64::from(joined)).max(1);
+        let resident = usize::try_from(RESIDENT_BYTES_MAX / unit_bytes).unwrap_or(usize::MAX);
         Self {
             job,
             code,
@@ -74,57 +86,60 @@ impl<'a> Crew<'a> {
             joined,
             units_in_row,
             workers: options.workers.clamp(1, most),
-            halt: Mutex::new(None),
-            halted: AtomicBool::new(false),
+            // Two at least: who spins must be able to step back for another one.
+            resident: resident.clamp(2, RESIDENT_BLOCKS_MAX),
+            failed: Mutex::new(None),
+            failed_at: AtomicU64::new(u64::MAX),
         }
     }
 
-    /// Runs all units; the error of the earliest one that failed.
-    pub(super) fn run(self) -> Result<(), LaunchError> {
+    /// Runs all units, or what stands before the first in the order that fails.
+    pub(super) fn run(self) -> Result<(), Failed> {
         std::thread::scope(|scope| {
             for _ in 1..self.workers {
                 scope.spawn(|| self.work());
             }
             self.work();
         });
-        let halt = self.halt.into_inner().unwrap_or_else(PoisonError::into_inner);
-        halt.map_or(Ok(()), |(_, error)| Err(error))
+        let failed = self.failed.into_inner().unwrap_or_else(PoisonError::into_inner);
+        failed.map_or(Ok(()), Err)
     }
 
-    /// Whether the launch shall end, for a reason of its own or of another's.
-    fn stops(&self) -> bool {
-        (self.job.stop)() || self.halted.load(Ordering::Relaxed)
+    /// Whether the unit at a place shall end: somebody wishes it, or a unit before it has failed. Those before that one go on to the
+    /// end of their turn, for one of them may fail as well: which failure is told does not depend on the number of threads.
+    fn ends(&self, place: Place) -> bool {
+        (self.job.stop)() || self.failed_at.load(Ordering::Relaxed) < place
     }
 
     /// One thread: new units first, then those that stepped back.
     fn work(&self) {
         let mut parked: VecDeque<Resident<'a>> = VecDeque::new();
         let mut spare: Option<Runner<'a>> = None;
-        let stop = || self.stops();
         let turn = match self.job.grid_workspace {
             Some(_) => COOPERATIVE_TURN_BACK_EDGES,
             None => TURN_BACK_EDGES,
         };
         while let Some(mut resident) = self.next(&mut parked, &mut spare) {
+            let place = resident.place;
             let mut desk = Desk {
                 library: self.library,
                 turns: &self.turns,
-                stop: &stop,
+                ends: &|| self.ends(place),
                 unit: resident.unit,
-                place: resident.place,
+                place,
             };
             match resident.runner.run(turn, &mut desk) {
                 Ok(Progress::Finished) => {
-                    self.turns.finish(resident.place);
+                    self.turns.finish(place);
                     spare = Some(resident.runner);
                 }
                 Ok(Progress::Unfinished) => {
-                    resident.place = self.turns.step_back(resident.place);
+                    resident.place = self.turns.step_back(place);
                     parked.push_back(resident);
                 }
-                Err(halt) => self.fail(resident.unit, &halt),
+                Err(halt) => self.fail((resident.unit, place), &halt),
             }
-            if self.halted.load(Ordering::Relaxed) {
+            if self.failed_at.load(Ordering::Relaxed) != u64::MAX {
                 break;
             }
         }
@@ -135,7 +150,7 @@ impl<'a> Crew<'a> {
         parked: &mut VecDeque<Resident<'a>>,
         spare: &mut Option<Runner<'a>>,
     ) -> Option<Resident<'a>> {
-        if parked.len() >= RESIDENT_BLOCKS_MAX && self.job.grid_workspace.is_none() {
+        if parked.len() >= self.resident && self.job.grid_workspace.is_none() {
             return parked.pop_front();
         }
         let Some(unit) = self.turns.start() else { return parked.pop_front() };
@@ -143,7 +158,7 @@ impl<'a> Crew<'a> {
         match self.begin(first, blocks, spare.take()) {
             Some(runner) => Some(Resident { unit, place: unit, runner }),
             None => {
-                self.record(unit, LaunchError::Memory(MemoryError::NoRoomToRun));
+                self.record((unit, unit), LaunchError::Memory(MemoryError::NoRoomToRun));
                 None
             }
         }
@@ -176,13 +191,13 @@ impl<'a> Crew<'a> {
         }
     }
 
-    fn fail(&self, unit: u64, halt: &Halt) {
+    fn fail(&self, who: (u64, Place), halt: &Halt) {
         // A unit that was told to stop because another one failed has nothing to say of its own.
         if *halt == Halt::Stopped && !(self.job.stop)() {
             return;
         }
         self.record(
-            unit,
+            who,
             match halt {
                 Halt::Fault(fault) => LaunchError::Fault(fault.clone()),
                 Halt::Stopped => LaunchError::Stopped,
@@ -191,13 +206,14 @@ impl<'a> Crew<'a> {
         );
     }
 
-    fn record(&self, unit: u64, error: LaunchError) {
-        self.turns.end();
-        let mut halt = self.halt.lock().unwrap_or_else(PoisonError::into_inner);
-        if halt.as_ref().is_none_or(|(earlier, _)| unit < *earlier) {
-            *halt = Some((unit, error));
+    fn record(&self, (unit, place): (u64, Place), error: LaunchError) {
+        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        if failed.as_ref().is_none_or(|earlier| place < earlier.place) {
+            *failed = Some(Failed { place, unit, error });
+            self.failed_at.store(place, Ordering::Relaxed);
         }
-        self.halted.store(true, Ordering::Relaxed);
+        drop(failed);
+        self.turns.end();
     }
 }
 
@@ -212,8 +228,7 @@ fn joined_blocks(job: &Job<'_>, unit_lanes: u32) -> u32 {
     }
     // Small grids are worth more spread over threads than joined.
     let most = (job.grid[0] / UNITS_OF_A_ROW).max(1);
-    let local_bytes = (job.local_bytes * threads as u64).max(1);
-    let most = most.min((BLOCK_LOCAL_BYTES_MAX / local_bytes).clamp(1, u64::from(most)) as u32);
+    let most = most.min((RESIDENT_BYTES_MAX / job.block_bytes.max(1)).clamp(1, most.into()) as u32);
     (unit_lanes.min(UNIT_LANES_MAX) / threads as u32).clamp(1, most)
 }
 

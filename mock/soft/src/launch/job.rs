@@ -30,6 +30,8 @@ pub struct Job<'a> {
     pub dynamic_shared_bytes: u32,
     /// Local memory of a lane, stack included.
     pub local_bytes: u64,
+    /// All that a block takes: registers, shared and local memory.
+    pub block_bytes: u64,
     /// Loops that one block may close; no bound where absent.
     pub fuel: Option<u64>,
     /// Whether someone wants the launch to end.

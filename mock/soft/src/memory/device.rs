@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use super::heap::Heap;
 use super::map::{Access, AccessError, Map, Place};
 use super::window;
 use crate::raw::Region;
@@ -11,16 +10,38 @@ use crate::raw::Region;
 #[derive(Debug)]
 pub struct DeviceMemory {
     allocations: BTreeMap<u64, Allocation>,
-    next: u64,
+    launches: Stretch,
+    variables: Stretch,
+    buffers: Stretch,
     used_bytes: u64,
     limit_bytes: u64,
-    heap: Option<Heap>,
 }
 
 #[derive(Debug)]
 struct Allocation {
     region: Region,
     writable: bool,
+}
+
+/// Addresses that are given one after the other.
+#[derive(Debug)]
+struct Stretch {
+    start: u64,
+    end: u64,
+    next: u64,
+}
+
+impl Stretch {
+    const fn new(start: u64, end: u64) -> Self {
+        Self { start, end, next: start }
+    }
+
+    /// The address of `bytes`, and the one that comes next; none where they do not fit.
+    fn place(&self, bytes: u64) -> Option<(u64, u64)> {
+        let end = self.next.checked_add(bytes)?.checked_add(GAP_BYTES)?;
+        let next = end.checked_next_multiple_of(ALIGN).filter(|next| *next < self.end)?;
+        Some((self.next, next))
+    }
 }
 
 /// Addresses are multiples of this: the largest alignment a variable may ask for.
@@ -75,10 +96,11 @@ impl DeviceMemory {
     pub const fn new(limit_bytes: u64) -> Self {
         Self {
             allocations: BTreeMap::new(),
-            next: window::GLOBAL,
+            launches: Stretch::new(window::LAUNCHES, window::VARIABLES),
+            variables: Stretch::new(window::VARIABLES, window::BUFFERS),
+            buffers: Stretch::new(window::BUFFERS, window::BUFFERS_END),
             used_bytes: 0,
             limit_bytes,
-            heap: None,
         }
     }
 
@@ -87,32 +109,61 @@ impl DeviceMemory {
     /// # Errors
     /// [`MemoryError::OutOfMemory`] past the limit, [`MemoryError::HostExhausted`] where the host has not as much.
     pub fn allocate(&mut self, bytes: u64) -> Result<u64, MemoryError> {
-        self.place(bytes, true)
+        self.place(bytes, (true, |memory| &mut memory.buffers))
     }
 
-    /// `bytes` zeros that only the host may write: constants.
+    /// `bytes` zeros for a variable of a module, which only the host may write where it is constant.
     ///
     /// # Errors
     /// As for [`DeviceMemory::allocate`].
-    pub fn allocate_constant(&mut self, bytes: u64) -> Result<u64, MemoryError> {
-        self.place(bytes, false)
+    pub fn allocate_variable(&mut self, bytes: u64, constant: bool) -> Result<u64, MemoryError> {
+        self.place(bytes, (!constant, |memory| &mut memory.variables))
     }
 
-    fn place(&mut self, bytes: u64, writable: bool) -> Result<u64, MemoryError> {
+    /// `bytes` zeros for what a launch needs beside its buffers.
+    ///
+    /// # Errors
+    /// As for [`DeviceMemory::allocate`].
+    pub(crate) fn allocate_for_launch(&mut self, bytes: u64) -> Result<u64, MemoryError> {
+        self.place(bytes, (true, |memory| &mut memory.launches))
+    }
+
+    fn place(
+        &mut self,
+        bytes: u64,
+        (writable, stretch): (bool, fn(&mut Self) -> &mut Stretch),
+    ) -> Result<u64, MemoryError> {
         let (used_bytes, limit_bytes) = (self.used_bytes, self.limit_bytes);
         if bytes > limit_bytes - used_bytes {
             return Err(MemoryError::OutOfMemory { asked_bytes: bytes, used_bytes, limit_bytes });
         }
-        let exhausted = MemoryError::HostExhausted { asked_bytes: bytes, used_bytes, limit_bytes };
-        let end = bytes.checked_add(GAP_BYTES).and_then(|past| self.next.checked_add(past));
-        let end = end.and_then(|end| end.checked_next_multiple_of(ALIGN));
-        let Some(end) = end.filter(|end| *end < window::GLOBAL_END) else { return Err(exhausted) };
+        let exhausted = self.exhausted(bytes);
+        let stretch = stretch(self);
+        let Some((address, next)) = stretch.place(bytes) else { return Err(exhausted) };
         let region = Region::zeroed(bytes).ok_or(exhausted)?;
-        let address = self.next;
-        self.next = end;
+        stretch.next = next;
         self.used_bytes += bytes;
         self.allocations.insert(address, Allocation { region, writable });
         Ok(address)
+    }
+
+    const fn exhausted(&self, asked_bytes: u64) -> MemoryError {
+        let (used_bytes, limit_bytes) = (self.used_bytes, self.limit_bytes);
+        MemoryError::HostExhausted { asked_bytes, used_bytes, limit_bytes }
+    }
+
+    /// Makes an allocation all zeros again.
+    ///
+    /// # Errors
+    /// [`MemoryError::NotAllocated`] for anything but the start of a live one, and as for [`DeviceMemory::allocate`].
+    pub(crate) fn renew(&mut self, address: u64) -> Result<(), MemoryError> {
+        let found = self.allocations.get(&address).ok_or(MemoryError::NotAllocated { address })?;
+        let bytes = found.region.bytes();
+        // New zeros cost what is touched of them, old bytes all of them.
+        let region = Region::zeroed(bytes).ok_or_else(|| self.exhausted(bytes))?;
+        let writable = found.writable;
+        self.allocations.insert(address, Allocation { region, writable });
+        Ok(())
     }
 
     /// Gives one allocation back.
@@ -123,8 +174,10 @@ impl DeviceMemory {
         let freed =
             self.allocations.remove(&address).ok_or(MemoryError::NotAllocated { address })?;
         self.used_bytes -= freed.region.bytes();
-        if self.allocations.is_empty() {
-            self.next = window::GLOBAL;
+        for stretch in [&mut self.launches, &mut self.variables, &mut self.buffers] {
+            if self.allocations.range(stretch.start..stretch.end).next().is_none() {
+                stretch.next = stretch.start;
+            }
         }
         Ok(())
     }
@@ -150,28 +203,6 @@ impl DeviceMemory {
         let Place { region, offset } = map.host_range(address, bytes.len() as u64, Access::Load)?;
         region.load_row(offset, bytes);
         Ok(())
-    }
-
-    /// Makes sure that there is a heap for device-side `malloc`; it lives as long as the memory.
-    ///
-    /// # Errors
-    /// As for [`DeviceMemory::allocate`].
-    pub(crate) fn open_heap(&mut self, bytes: u64) -> Result<(), MemoryError> {
-        if self.heap.is_none() {
-            let start = self.allocate(bytes)?;
-            self.heap = Some(Heap::new(start, bytes));
-        }
-        Ok(())
-    }
-
-    /// The heap, for the time of a launch.
-    pub(crate) const fn take_heap(&mut self) -> Option<Heap> {
-        self.heap.take()
-    }
-
-    /// Puts the heap back.
-    pub(crate) fn put_heap(&mut self, heap: Option<Heap>) {
-        self.heap = heap;
     }
 
     /// Bytes in use.
@@ -233,6 +264,21 @@ mod tests {
             memory.free(address).expect("live");
         }
         assert_eq!(memory.allocate(8).expect("fits"), first);
+    }
+
+    #[test]
+    fn buffers_lie_where_they_lay_whatever_variables_there_are() {
+        let mut memory = DeviceMemory::new(1 << 20);
+        let first = memory.allocate(8).expect("fits");
+        memory.free(first).expect("live");
+        let variable = memory.allocate_variable(8, false).expect("fits");
+        assert_eq!(memory.allocate(8), Ok(first));
+        memory.write(variable, &[7; 8]).expect("allocated");
+        memory.renew(variable).expect("allocated");
+        let mut seen = [1; 8];
+        memory.read(variable, &mut seen).expect("allocated");
+        assert_eq!((seen, memory.used_bytes()), ([0; 8], 16));
+        assert!(memory.renew(variable + 8).is_err());
     }
 
     #[test]

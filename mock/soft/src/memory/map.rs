@@ -280,7 +280,7 @@ mod tests {
     #[test]
     fn constants_are_written_by_the_host_alone() {
         let mut memory = DeviceMemory::new(64);
-        let a = memory.allocate_constant(8).expect("fits");
+        let a = memory.allocate_variable(8, true).expect("fits");
         memory.write(a, &[7; 8]).expect("the host may");
         assert!(memory.map().place(a, 8, Access::Load).is_ok());
         assert!(error_of(&memory, a, 8, Access::Store).ends_with("this memory is read-only"));

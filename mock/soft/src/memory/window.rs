@@ -10,12 +10,17 @@ pub const SHARED: u64 = 0x0010_0000_0000;
 pub const LOCAL: u64 = 0x0020_0000_0000;
 /// The kernel's parameter block.
 pub const PARAMETER: u64 = 0x0030_0000_0000;
-/// The first allocation.
-pub const GLOBAL: u64 = 0x7000_0000_0000;
+/// What a launch has for itself: its heap, where a cooperative grid meets.
+pub const LAUNCHES: u64 = 0x5000_0000_0000;
+/// The variables of modules.
+pub const VARIABLES: u64 = 0x6000_0000_0000;
+/// What is allocated.
+pub const BUFFERS: u64 = 0x7000_0000_0000;
 /// No allocation reaches this.
-pub const GLOBAL_END: u64 = 0x8000_0000_0000;
+pub const BUFFERS_END: u64 = 0x8000_0000_0000;
 
 const _: () = assert!(SHARED + BYTES == LOCAL && LOCAL + BYTES == PARAMETER);
+const _: () = assert!(PARAMETER + BYTES <= LAUNCHES && LAUNCHES < VARIABLES && VARIABLES < BUFFERS);
 
 /// Where a space's window begins; spaces whose addresses are generic ones begin at 0.
 #[must_use]

@@ -56,7 +56,9 @@ impl Isa {
             Level::Baseline => true,
             Level::Avx2 => avx2,
             Level::Avx512 => {
-                avx2 && is_x86_feature_detected!("avx512f")
+                // F16C is part of what compilers take AVX-512 for.
+                avx2 && is_x86_feature_detected!("f16c")
+                    && is_x86_feature_detected!("avx512f")
                     && is_x86_feature_detected!("avx512bw")
                     && is_x86_feature_detected!("avx512dq")
                     && is_x86_feature_detected!("avx512vl")
@@ -103,7 +105,7 @@ macro_rules! dispatch {
             #[inline]
             pub fn $name(self, $($argument: $type),*) {
                 match self.0 {
-                    // SAFETY: an `Isa` of this level exists only where the processor has its features.
+                    // SAFETY: an `Isa` of this level is made by `at` and `best` alone, where the processor has its features.
                     #[cfg(target_arch = "x86_64")]
                     Level::Avx512 => unsafe { avx512::$name($($argument),*) },
                     // SAFETY: as above.
@@ -182,4 +184,24 @@ dispatch! {
     kernels store_tile16(region: &Region, tile: &Tile, values: &[u16]);
     kernels store_tile32(region: &Region, tile: &Tile, values: &[u32]);
     kernels store_tile64(region: &Region, tile: &Tile, values: &[u64]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_level_that_is_here_computes_the_same() {
+        let a: Vec<_> = (0..3u32).map(|warp| Chunk([warp * 77 + 0x7f80_0000; 32])).collect();
+        let with = |isa: Isa| {
+            let mut d = vec![Chunk([0u32; 32]); 3];
+            isa.ternary32(Ternary32::MadLo, &mut d, View::each(&a), View::same(&a), View::each(&a));
+            d
+        };
+        let baseline = with(Isa::at(Level::Baseline).expect("every processor"));
+        for isa in [Level::Avx2, Level::Avx512].into_iter().filter_map(Isa::at) {
+            assert_eq!(with(isa), baseline, "{:?}", isa.level());
+        }
+        assert_eq!(with(Isa::best()), baseline);
+    }
 }

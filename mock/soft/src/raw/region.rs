@@ -1,8 +1,11 @@
 //! A run of bytes that all worker threads read and write at once, as a GPU's lanes do.
 //!
 //! No Rust reference to the bytes ever exists. One value is read and written by relaxed atomics, as a racing kernel may demand; a
-//! row of values is copied plainly. A kernel that races on a row gets unspecified bytes, as on a GPU; it cannot reach anything else,
-//! because every method checks its offset against the region's end.
+//! row of values is copied plainly, for atomics are not made into vector instructions. A kernel that races on a row, or on values of
+//! two sizes in one place, gets unspecified bytes, as on a GPU; it cannot reach anything else, because every method checks its offset
+//! against the region's end. Rust has no words yet for a copy that may race ("atomic, byte by byte"): by its letter such a kernel is a
+//! data race of this program; by LLVM's a racing load gives undefined bits and does no harm. What is loaded here goes to registers in
+//! memory, and is checked anew whenever it serves as an address.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ptr::NonNull;
@@ -22,9 +25,12 @@ unsafe impl Send for Region {}
 unsafe impl Sync for Region {}
 
 /// An unsigned integer that a region holds.
-pub trait Word: Copy + Default {
+///
+/// # Safety
+/// Any bytes are a value of the type, and it has no padding: rows of it are copied as bytes.
+pub unsafe trait Word: Copy + Default {
     /// The same number in 64 bits.
-    fn widen(self) -> u64;
+    fn number(self) -> u64;
     /// The low bits of a number.
     fn narrow(bits: u64) -> Self;
     /// The value at an address.
@@ -46,9 +52,10 @@ pub trait Word: Copy + Default {
 
 macro_rules! word {
     ($type:ty, $atomic:ty) => {
-        impl Word for $type {
+        // SAFETY: an unsigned integer is all of its bits.
+        unsafe impl Word for $type {
             #[inline(always)]
-            fn widen(self) -> u64 {
+            fn number(self) -> u64 {
                 self as u64
             }
             #[inline(always)]

@@ -54,8 +54,9 @@ impl Spots<'_> {
 const CACHE_LINE_BYTES: usize = 64;
 
 impl Tile {
-    const fn values(&self) -> usize {
-        self.width * self.rows.0 * self.planes.0
+    /// How many values it has; none where that is no number.
+    fn values(&self) -> Option<usize> {
+        self.width.checked_mul(self.rows.0)?.checked_mul(self.planes.0)
     }
 
     /// Whether all of it lies between 0 and `bytes`.
@@ -80,7 +81,7 @@ impl Region {
         lanes: usize,
         mut each: impl FnMut(*mut u8, usize),
     ) {
-        assert!(tile.values() == lanes, "{lanes} lanes for {tile:?}");
+        assert!(tile.values() == Some(lanes), "{lanes} lanes for {tile:?}");
         assert!(tile.is_within(self.bytes(), size_of::<W>()), "{tile:?} in {} bytes", self.bytes());
         let mut lane = 0;
         for plane in 0..tile.planes.0 as u64 {
@@ -102,8 +103,8 @@ impl Region {
         assert!(tile.width == WIDTH, "rows of {WIDTH}");
         let (to, count) = (d.as_mut_ptr(), d.len());
         self.for_each_row::<W>(tile, count, |from, lane| {
-            // SAFETY: `for_each_row` gives places of whole rows inside the region and inside `d`, which do not overlap; any bytes are
-            // a value of an unsigned integer.
+            // SAFETY: `for_each_row` gives places of whole rows inside the region and inside `d`, which is no part of it; any bytes
+            // are a value of a word.
             unsafe {
                 let to = to.add(lane);
                 if tile.spread {
@@ -125,7 +126,7 @@ impl Region {
         assert!(tile.width == WIDTH && !tile.spread, "rows of {WIDTH}");
         let from = values.as_ptr();
         self.for_each_row::<W>(tile, values.len(), |to, lane| {
-            // SAFETY: as for `load_tile`.
+            // SAFETY: as for `load_tile`, with `values` in the place of `d`.
             unsafe {
                 let row = from.add(lane).cast::<[W; WIDTH]>().read();
                 to.cast::<[W; WIDTH]>().write_unaligned(row);
@@ -312,6 +313,45 @@ mod tests {
         let back = 0u64.wrapping_sub(512);
         let tile = Tile { start: 500, width: 8, spread: true, rows: (4, 4), planes: (2, back) };
         region().load_tile::<u32, 8>(&tile, &mut [0; 64]);
+    }
+
+    #[test]
+    #[should_panic(expected = "0 lanes for")]
+    fn a_tile_of_more_values_than_there_are_numbers_is_not_loaded() {
+        let tile = Tile { start: 0, width: 8, spread: false, rows: (1 << 61, 0), planes: (1, 0) };
+        region().load_tile::<u32, 8>(&tile, &mut []);
+    }
+
+    #[test]
+    #[should_panic(expected = "in 1024 bytes")]
+    fn a_tile_whose_last_row_is_cut_is_not_stored() {
+        let tile = Tile { start: 0, width: 8, spread: false, rows: (2, 996), planes: (1, 0) };
+        region().store_tile::<u32, 8>(&tile, &[0; 16]);
+    }
+
+    #[test]
+    #[should_panic(expected = "for 8 bytes")]
+    fn steps_between_words_are_not_taken() {
+        region().store_steps::<u64, u64>(8, 12, &[0; 2], |value| value);
+    }
+
+    #[test]
+    fn the_last_word_of_a_part_is_reached_and_none_behind_it() {
+        let region = region();
+        for (bytes, reached) in [(8, true), (7, false), (4, true), (3, false), (0, false)] {
+            let spots =
+                Spots { start: 1016, bytes, offsets: &[bytes.saturating_sub(4); 32], mask: 1 };
+            assert_eq!(region.takes::<u32>(&spots), reached, "{bytes}");
+        }
+        let far = Spots { start: 1024, bytes: 0, offsets: &[u64::MAX; 32], mask: 0 };
+        assert!(region.takes::<u32>(&far), "nobody goes there");
+    }
+
+    #[test]
+    #[should_panic(expected = "of 1024 bytes")]
+    fn a_part_that_is_not_inside_stops_the_engine_not_the_host() {
+        let spots = Spots { start: 1024, bytes: u64::MAX, offsets: &[0; 32], mask: 1 };
+        let _ = region().takes::<u32>(&spots);
     }
 
     #[test]

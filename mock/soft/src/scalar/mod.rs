@@ -67,7 +67,7 @@ impl<'a> Block<'a> {
     ) -> Result<Progress, Halt> {
         let turn_end = self.back_edges.saturating_add(turn_back_edges);
         loop {
-            if (self.job.stop)() {
+            if system.ends() {
                 return Err(Halt::Stopped);
             }
             for lane in 0..self.lanes.len() {

@@ -127,7 +127,7 @@ impl<'a> Unit<'a> {
         let Some((of, offset)) = place else { return false };
         for ((class, slot), i) in access.slots.iter().zip(0u64..) {
             let (region, at) = (of.region(&self.shared), offset + i * u64::from(ty.bytes()));
-            let value = by_bytes!(ty.bytes(), |W| region.load::<W>(at).widen());
+            let value = by_bytes!(ty.bytes(), |W| region.load::<W>(at).number());
             let value = if ty.is_signed() { sign_extend(value, ty.bits()) } else { value };
             self.set_uniform(*class, *slot, value);
         }
@@ -188,7 +188,7 @@ impl<'a> Unit<'a> {
             let keep = self.keeps(scope, *class, *slot);
             let region = rows.of.region(&self.shared);
             if offsets.is_uniform() && !keep {
-                let value = by_bytes!(ty.bytes(), |W| region.load::<W>(offsets.base).widen());
+                let value = by_bytes!(ty.bytes(), |W| region.load::<W>(offsets.base).number());
                 let value = if ty.is_signed() { sign_extend(value, ty.bits()) } else { value };
                 self.set_uniform(*class, *slot, value);
                 continue;

@@ -53,7 +53,7 @@ impl Extension {
 
     #[inline(always)]
     pub(super) fn apply<W: Word, T: Bits>(self, value: W) -> T {
-        let value = value.widen();
+        let value = value.number();
         T::cut(if self.signed { sign_extend(value, self.bits) } else { value })
     }
 }

@@ -44,6 +44,11 @@ enum Onward {
     Gone,
 }
 
+/// Steps of one straight line after which it is asked whether the block shall end: a text of megabytes need not have a loop.
+const ASK_AFTER_STEPS: u32 = 256;
+/// The same in lines, where each leads on to the next.
+const ASK_AFTER_LINES: u64 = 16;
+
 /// What the running path does next.
 enum Next {
     Step,
@@ -61,15 +66,15 @@ impl Unit<'_> {
         system: &mut impl System,
     ) -> Result<Progress, Halt> {
         let turn_end = self.back_edges.saturating_add(turn_back_edges);
-        self.check_stop()?;
+        self.check_end(system)?;
         loop {
             if self.path.mask.is_empty() && !self.next_path()? {
                 return Ok(Progress::Finished);
             }
             let before = self.back_edges;
             self.run_path(system)?;
-            if self.back_edges > before {
-                self.check_stop()?;
+            if self.back_edges > before || self.clock.is_multiple_of(ASK_AFTER_LINES) {
+                self.check_end(system)?;
                 if self.back_edges >= turn_end && !self.path.mask.is_empty() {
                     return Ok(Progress::Unfinished);
                 }
@@ -77,8 +82,8 @@ impl Unit<'_> {
         }
     }
 
-    fn check_stop(&self) -> Result<(), Halt> {
-        if (self.job.stop)() {
+    fn check_end(&self, system: &impl System) -> Result<(), Halt> {
+        if system.ends() {
             return Err(Halt::Stopped);
         }
         if self.job.fuel.is_some_and(|fuel| self.back_edges > fuel) {
@@ -169,10 +174,13 @@ impl Unit<'_> {
                         return Ok(Next::Yield);
                     }
                 }
-                Step::Library => self.library(scope, system).map_err(|fault| self.fault(fault))?,
+                Step::Library => self.library(scope, system)?,
                 step => self.step(step, scope).map_err(|fault| self.fault(fault))?,
             }
             self.path.place += 1;
+            if self.path.place.is_multiple_of(ASK_AFTER_STEPS) {
+                self.check_end(system)?;
+            }
         }
         Ok(Next::Step)
     }
@@ -227,11 +235,14 @@ impl Unit<'_> {
         Ok(())
     }
 
-    fn library(&mut self, scope: &Scope, system: &mut impl System) -> Result<(), LaneFault> {
+    fn library(&mut self, scope: &Scope, system: &mut impl System) -> Result<(), Halt> {
         let instruction = self.instruction(self.path.block, self.path.place);
         if let Some(mock_ptx::ir::Op::Intrinsic(intrinsic)) = instruction.map(|i| &i.op) {
             for lane in scope.mask.lanes() {
-                system::execute(intrinsic, lane, self, system).map_err(|cause| (lane, cause))?;
+                // one lane may print megabytes
+                self.check_end(system)?;
+                system::execute(intrinsic, lane, self, system)
+                    .map_err(|cause| self.fault((lane, cause)))?;
             }
         }
         Ok(())
