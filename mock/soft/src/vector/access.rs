@@ -142,7 +142,7 @@ impl<'a> Unit<'a> {
         kind: Kind,
     ) -> Option<Rows<'a>> {
         let extent = self.extent();
-        let part = if scope.whole { Part::whole(extent) } else { Part::of(&scope.mask, extent) };
+        let part = *scope.part(extent);
         let (low, high) = part.seen_from_here(shape).range(part.extent, false)?;
         let (real, first) = job::resolve(space, low as u64);
         let (end, last) = job::resolve(space, high as u64);
@@ -246,7 +246,8 @@ impl<'a> Unit<'a> {
     fn load_local_rows(&mut self, scope: &Scope, access: &Access, shape: &Affine<u64>) -> bool {
         let Some(start) = self.local_row(access, shape) else { return false };
         let (isa, row) = (self.isa, 4 * self.local_lanes as u64);
-        let reach = scope.warps.start * WARP_LANES..scope.warps.end * WARP_LANES;
+        let warps = scope.warps.span();
+        let reach = warps.start * WARP_LANES..warps.end * WARP_LANES;
         for ((class, slot), i) in access.slots.iter().zip(0..) {
             let keep = self.keeps(scope, *class, *slot);
             let mut target = self.file32.take(*slot, keep);
@@ -265,7 +266,7 @@ impl<'a> Unit<'a> {
         for ((_, slot), i) in access.slots.iter().zip(0..) {
             self.file32.spell(*slot);
             let view = self.file32.view(*slot, 0);
-            for warp in scope.warps.clone() {
+            for warp in scope.warps.each() {
                 let at = start + i * row + 4 * (warp * WARP_LANES) as u64;
                 self.local.store_row(at, view.chunk(warp));
             }

@@ -1,6 +1,7 @@
 //! Steps that touch registers alone: on shapes where they suffice, by kernels where they do not.
 
 use std::array;
+use std::ops::Range;
 
 use mock_ptx::ir::{Axis, Comparison, RegClass, SpecialRegister};
 
@@ -30,12 +31,14 @@ fn write<T: Bits>(
     scope: &Scope,
     (d, aside, keep): (SlotId, bool, bool),
     blend: Blend<T>,
-    kernel: impl FnOnce(&File<T>, &mut [Chunk<T>]),
+    kernel: impl Fn(&File<T>, &mut [Chunk<T>], Range<usize>),
 ) {
     let mut target = to.take(d, aside || keep);
-    kernel(to, &mut target.chunks[scope.warps.clone()]);
+    for run in scope.warps.runs() {
+        kernel(to, &mut target.chunks[run.clone()], run);
+    }
     if keep {
-        to.put_masked(d, target, scope.warps.clone(), &scope.mask, |d, masks, a| {
+        to.put_masked(d, target, scope.warps, &scope.mask, |d, masks, a| {
             blend(isa, d, masks, a);
         });
     } else {
@@ -71,9 +74,8 @@ fn within<T: Bits, const N: usize>(
         }
     }
     sources.iter().for_each(|s| file.spell(*s));
-    let first = scope.warps.start;
-    write(file, isa, scope, (d, aside, keep), blend, |file, chunks| {
-        kernel(chunks, array::from_fn(|i| file.view(sources[i], first)));
+    write(file, isa, scope, (d, aside, keep), blend, |file, chunks, run| {
+        kernel(chunks, array::from_fn(|i| file.view(sources[i], run.start)));
     });
 }
 
@@ -104,9 +106,8 @@ fn across<S: Bits, T: Bits, const N: usize>(
         }
     }
     sources.iter().for_each(|s| from.spell(*s));
-    let first = scope.warps.start;
-    write(to, isa, scope, (d, false, keep), blend, |_, chunks| {
-        kernel(chunks, array::from_fn(|i| from.view(sources[i], first)));
+    write(to, isa, scope, (d, false, keep), blend, |_, chunks, run| {
+        kernel(chunks, array::from_fn(|i| from.view(sources[i], run.start)));
     });
 }
 
@@ -306,9 +307,8 @@ impl Unit<'_> {
         }
         to.spell(a);
         from.spell(b);
-        let first = scope.warps.start;
-        write(to, isa, scope, (d, d == a, keep), Isa::blend64, |to, chunks| {
-            isa.shift64(op, chunks, to.view(a, first), from.view(b, first));
+        write(to, isa, scope, (d, d == a, keep), Isa::blend64, |to, chunks, run| {
+            isa.shift64(op, chunks, to.view(a, run.start), from.view(b, run.start));
         });
     }
 
@@ -325,10 +325,9 @@ impl Unit<'_> {
         from.spell(a);
         from.spell(b);
         to.spell(c);
-        let first = scope.warps.start;
-        write(to, isa, scope, (d, d == c, keep), Isa::blend64, |to, chunks| {
-            let (a, b) = (from.view(a, first), from.view(b, first));
-            isa.mad_wide(signed, chunks, a, b, to.view(c, first));
+        write(to, isa, scope, (d, d == c, keep), Isa::blend64, |to, chunks, run| {
+            let (a, b) = (from.view(a, run.start), from.view(b, run.start));
+            isa.mad_wide(signed, chunks, a, b, to.view(c, run.start));
         });
     }
 
@@ -347,27 +346,22 @@ impl Unit<'_> {
         if let Some(known) = known {
             answers = known.and(&scope.mask);
         } else {
-            let (warps, first) = (scope.warps.clone(), scope.warps.start);
-            let words = &mut answers.0[warps];
             match class {
                 RegClass::B64 => {
-                    let file = &mut self.file64;
-                    [a, b].into_iter().for_each(|s| file.spell(s));
-                    let (a, b) = (file.view(a, first), file.view(b, first));
-                    isa.compare64(comparison, numbers, words, a, b);
+                    test(&mut self.file64, scope, &mut answers, [a, b], |d, a, b| {
+                        isa.compare64(comparison, numbers, d, a, b);
+                    });
                 }
                 RegClass::B32 => {
-                    let file = &mut self.file32;
-                    [a, b].into_iter().for_each(|s| file.spell(s));
-                    let (a, b) = (file.view(a, first), file.view(b, first));
-                    isa.compare32(comparison, numbers, words, a, b);
+                    test(&mut self.file32, scope, &mut answers, [a, b], |d, a, b| {
+                        isa.compare32(comparison, numbers, d, a, b);
+                    });
                 }
                 RegClass::B16 | RegClass::Predicate => {
-                    let file = &mut self.file16;
-                    [a, b].into_iter().for_each(|s| file.spell(s));
-                    let (a, b) = (file.view(a, first), file.view(b, first));
                     let signed = numbers == Numbers::Signed;
-                    isa.compare16(comparison, signed, words, a, b);
+                    test(&mut self.file16, scope, &mut answers, [a, b], |d, a, b| {
+                        isa.compare16(comparison, signed, d, a, b);
+                    });
                 }
             }
         }
@@ -482,6 +476,21 @@ impl Unit<'_> {
     }
 }
 
+/// Compares lanes of a file.
+fn test<T: Bits>(
+    file: &mut File<T>,
+    scope: &Scope,
+    answers: &mut Mask,
+    sources: [SlotId; 2],
+    kernel: impl Fn(&mut [u32], View<'_, T>, View<'_, T>),
+) {
+    sources.iter().for_each(|s| file.spell(*s));
+    for run in scope.warps.runs() {
+        let [a, b] = sources.map(|s| file.view(s, run.start));
+        kernel(&mut answers.0[run], a, b);
+    }
+}
+
 /// The lanes for which a comparison of shapes holds, where they tell.
 fn known<T: Bits>(
     comparison: Comparison,
@@ -528,8 +537,8 @@ fn choose<T: Bits>(
         }
     }
     [a, b].into_iter().for_each(|s| file.spell(s));
-    let (warps, first) = (scope.warps.clone(), scope.warps.start);
-    write(file, isa, scope, (d, d == a || d == b, keep), blend, |file, chunks| {
-        kernel(isa, chunks, &when.0[warps], file.view(a, first), file.view(b, first));
+    write(file, isa, scope, (d, d == a || d == b, keep), blend, |file, chunks, run| {
+        let (a, b) = (file.view(a, run.start), file.view(b, run.start));
+        kernel(isa, chunks, &when.0[run], a, b);
     });
 }

@@ -7,10 +7,9 @@
 //! ```
 //! A slot whose shape is known has its lanes written only when a kernel asks for them; a uniform one needs a single warp's worth.
 
-use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-use super::mask::Mask;
+use super::mask::{Mask, Warps};
 use super::shape::{Affine, Bits, Extent};
 use crate::kernels::{Chunk, View};
 use crate::limits::WARP_LANES;
@@ -180,16 +179,18 @@ impl<T: Bits> File<T> {
         &mut self,
         slot: SlotId,
         target: Target<T>,
-        warps: Range<usize>,
+        warps: Warps,
         mask: &Mask,
-        blend: impl FnOnce(&mut [Chunk<T>], &[u32], &[Chunk<T>]),
+        blend: impl Fn(&mut [Chunk<T>], &[u32], &[Chunk<T>]),
     ) {
         debug_assert!(target.aside, "a masked write goes aside first");
         self.spell_all(slot);
         let place = &mut self.slots[slot as usize];
         place.shape = None;
-        let (d, a) = (&mut place.chunks[warps.clone()], &target.chunks[warps.clone()]);
-        blend(d, &mask.0[warps], a);
+        for run in warps.runs() {
+            let (d, a) = (&mut place.chunks[run.clone()], &target.chunks[run.clone()]);
+            blend(d, &mask.0[run], a);
+        }
         self.scratch = target.chunks;
     }
 
@@ -323,7 +324,7 @@ mod tests {
         file.set_shape(0, Affine { base: 0, step: [1, 0, 0] });
         let mut target = file.take(0, true);
         target.chunks[0].0.fill(500);
-        file.put_masked(0, target, 0..1, &Mask::first(3), blend32);
+        file.put_masked(0, target, Warps::first(1), &Mask::first(3), blend32);
         assert_eq!([0, 2, 3, 63].map(|lane| file.lane(0, lane)), [500, 500, 3, 63]);
     }
 

@@ -52,10 +52,8 @@ impl Unit<'_> {
         if self.at_once(op, scope) {
             return Ok(true);
         }
-        for warp in scope.warps.clone() {
-            if complete.0[warp] != 0 {
-                self.collect(op, warp, complete.0[warp])?;
-            }
+        for warp in scope.warps.each() {
+            self.collect(op, warp, complete.0[warp])?;
         }
         Ok(true)
     }
@@ -80,22 +78,19 @@ impl Unit<'_> {
             in_range_lanes |= u32::from(valid) << i;
             from as u32
         });
-        let (isa, warps) = (self.isa, scope.warps.clone());
+        let isa = self.isa;
         let (d, a) = (dst.index() as u32, src.index() as u32);
         let keep = self.keeps(scope, RegClass::B32, d);
         self.file32.spell(a);
         let mut target = self.file32.take(d, keep || a == d);
-        let chunks = &mut target.chunks[warps.clone()];
-        isa.shuffle32(
-            chunks,
-            &scope.mask.0[warps.clone()],
-            self.file32.view(a, warps.start),
-            &sources,
-        );
+        for run in scope.warps.runs() {
+            let (here, a) = (&scope.mask.0[run.clone()], self.file32.view(a, run.start));
+            isa.shuffle32(&mut target.chunks[run], here, a, &sources);
+        }
         finish(&mut self.file32, isa, scope, (d, keep), target);
         if let Some(predicate) = in_range {
             let words = &mut self.predicates[predicate.index()].0;
-            for warp in warps {
+            for warp in scope.warps.each() {
                 let here = scope.mask.0[warp];
                 words[warp] = words[warp] & !here | in_range_lanes & here;
             }
@@ -110,7 +105,7 @@ impl Unit<'_> {
         let d = dst.index();
         if *kind != VoteKind::Ballot {
             let mut answers = Mask::EMPTY;
-            for warp in scope.warps.clone() {
+            for warp in scope.warps.each() {
                 let (yes, all) = (holding.0[warp], scope.mask.0[warp]);
                 let answer = match kind {
                     VoteKind::Any => yes != 0,
@@ -125,16 +120,10 @@ impl Unit<'_> {
         }
         let keep = self.keeps(scope, RegClass::B32, d as u32);
         let mut target = self.file32.take(d as u32, keep);
-        for warp in scope.warps.clone() {
+        for warp in scope.warps.each() {
             target.chunks[warp].0.fill(holding.0[warp]);
         }
-        if keep {
-            let (isa, warps) = (self.isa, scope.warps.clone());
-            self.file32
-                .put_masked(d as u32, target, warps, &scope.mask, |d, m, a| isa.blend32(d, m, a));
-        } else {
-            self.file32.put(d as u32, target);
-        }
+        finish(&mut self.file32, self.isa, scope, (d as u32, keep), target);
         true
     }
 
@@ -166,7 +155,7 @@ impl Unit<'_> {
     fn together_in_part(&mut self, op: &Op, who: &Members, scope: &Scope) -> Result<bool, Halt> {
         let mut waiting = Mask::EMPTY;
         let mut groups: Vec<(usize, u32)> = Vec::new();
-        for warp in scope.warps.clone() {
+        for warp in scope.warps.each() {
             let mut left = scope.mask.0[warp];
             while left != 0 {
                 let first = left.trailing_zeros() as usize;

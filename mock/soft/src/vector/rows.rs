@@ -282,11 +282,8 @@ fn write_rows<W: Word, T: Bits + Word>(
         });
         return;
     }
-    for warp in mask.warps() {
+    for warp in mask.warps().each() {
         let word = mask.0[warp];
-        if word == 0 {
-            continue;
-        }
         let start = warp * WARP_LANES;
         let values = view.chunk(warp);
         let in_reach = start..(start + WARP_LANES).min(extent.lanes());

@@ -1,13 +1,15 @@
 //! Steps, branches, and whose turn it is.
 
-use std::ops::Range;
+use std::cell::OnceCell;
 
 use mock_ptx::ir::{BlockId, Guard, RegClass, Terminator};
 
 use super::code::{Detour, Line, Step};
 use super::file::SlotId;
-use super::mask::Mask;
+use super::mask::{Mask, Warps};
+use super::part::Part;
 use super::path::{Frame, Path, State};
+use super::shape::Extent;
 use super::unit::{LaneFault, Unit};
 use crate::eval::lanes::Lanes;
 use crate::eval::single;
@@ -23,7 +25,18 @@ pub(super) struct Scope {
     /// All lanes of the unit.
     pub(super) whole: bool,
     pub(super) keep: Keep,
-    pub(super) warps: Range<usize>,
+    pub(super) warps: Warps,
+    part: OnceCell<Part>,
+}
+
+impl Scope {
+    /// The box that its lanes lie in.
+    #[inline]
+    pub(super) fn part(&self, extent: Extent) -> &Part {
+        self.part.get_or_init(|| {
+            if self.whole { Part::whole(extent) } else { Part::of(&self.mask, extent) }
+        })
+    }
 }
 
 /// Which registers lanes outside of a scope's mask still want.
@@ -187,8 +200,8 @@ impl Unit<'_> {
 
     pub(super) fn scope(&self, mask: Mask, keep: Keep) -> Scope {
         let whole = mask == self.all;
-        let warps = if whole { 0..self.warps() } else { mask.warps() };
-        Scope { mask, whole, keep, warps }
+        let warps = if whole { Warps::first(self.warps()) } else { mask.warps() };
+        Scope { mask, whole, keep, warps, part: OnceCell::new() }
     }
 
     /// Whether lanes that do not take part still want a register.

@@ -70,7 +70,7 @@ impl<'a> Unit<'a> {
             }
             Space::Parameter | Space::Generic => return None,
         };
-        let (warps, isa) = (scope.warps.clone(), self.isa);
+        let (warps, isa) = (scope.warps.span(), self.isa);
         let places = &mut self.places[warps.clone()];
         isa.run(Aim {
             pointers: match address {
@@ -95,9 +95,10 @@ impl<'a> Unit<'a> {
 
     /// From addresses in local memory to places in it: the words of all lanes lie side by side. What is outside stays outside.
     fn interleave(&mut self, scope: &Scope, bytes: u64) {
+        let warps = scope.warps.span();
         self.isa.run(Interleave {
-            first: (scope.warps.start * WARP_LANES) as u64,
-            places: &mut self.places[scope.warps.clone()],
+            first: (warps.start * WARP_LANES) as u64,
+            places: &mut self.places[warps],
             lanes: self.local_lanes as u64,
             limit: self.job.local_bytes,
             bytes,
@@ -216,8 +217,7 @@ impl<'a> Unit<'a> {
         course: &Course<'_>,
         mut each: impl FnMut(usize, &Spots<'_>) -> bool,
     ) -> bool {
-        let mut warps = scope.warps.clone().filter(|warp| scope.mask.0[*warp] != 0);
-        warps.all(|warp| each(warp, &self.spots(course, (warp, scope.mask.0[warp]))))
+        scope.warps.each().all(|warp| each(warp, &self.spots(course, (warp, scope.mask.0[warp]))))
     }
 
     /// The next value of each lane.
@@ -227,7 +227,7 @@ impl<'a> Unit<'a> {
             Field::Local if bytes == 4 => 4 * self.local_lanes as u64,
             _ => bytes,
         };
-        for warp in scope.warps.clone() {
+        for warp in scope.warps.each() {
             self.places[warp].0.iter_mut().for_each(|place| *place = place.wrapping_add(step));
         }
     }

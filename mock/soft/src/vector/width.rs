@@ -62,7 +62,7 @@ pub(super) fn finish<T: Width>(
     target: Target<T>,
 ) {
     if keep {
-        file.put_masked(slot, target, scope.warps.clone(), &scope.mask, |d, masks, a| {
+        file.put_masked(slot, target, scope.warps, &scope.mask, |d, masks, a| {
             T::blend(isa, d, masks, a);
         });
     } else {
