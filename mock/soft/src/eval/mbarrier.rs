@@ -21,6 +21,11 @@ const fn phase(object: u64) -> u64 {
     object >> (2 * COUNT_BITS)
 }
 
+/// The arrivals that were missing when this state was taken.
+pub const fn pending_count(state: u64) -> u64 {
+    state & COUNT
+}
+
 /// After `arrivals`, of which `dropped` are expected no more in later phases.
 const fn arrive(object: u64, arrivals: u64, dropped: u64) -> u64 {
     let expected = ((object >> COUNT_BITS) & COUNT).saturating_sub(dropped);

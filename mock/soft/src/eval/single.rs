@@ -63,6 +63,10 @@ pub fn execute(op: &Op, lane: usize, lanes: &mut impl Lanes) -> Result<bool, Cau
             let address = lanes.address(lane, *address);
             mbarrier::execute(op, *space, address, lane, lanes)?;
         }
+        Op::MbarrierPendingCount { dst, state } => {
+            let missing = mbarrier::pending_count(lanes.read(lane, *state));
+            lanes.set_register(lane, *dst, missing);
+        }
         Op::Fence { .. } | Op::AsyncCommit | Op::AsyncWait { .. } | Op::Sleep { .. } => {}
         _ => return Ok(false),
     }

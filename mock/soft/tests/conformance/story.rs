@@ -75,6 +75,24 @@ impl Story {
         self.line(&line);
     }
 
+    /// Words in memory: how far they lie from the input's start.
+    pub(crate) fn memory(&mut self, words: &[u64]) -> usize {
+        let first = self.inputs.len();
+        for words in words.chunks(self.threads) {
+            self.column(|thread| words.get(thread).copied().unwrap_or(0));
+        }
+        8 * self.threads * first
+    }
+
+    /// Words that must be left: how far they lie from the output's start.
+    pub(crate) fn kept(&mut self, words: &[u64]) -> usize {
+        let first = self.wanted.len();
+        for words in words.chunks(self.threads) {
+            self.place(|thread| Wanted::Bits(words.get(thread).copied().unwrap_or(0)));
+        }
+        8 * self.threads * first
+    }
+
     /// What must be in memory, one value for each thread: how far they lie from `%d15`.
     pub(crate) fn place(&mut self, wanted: impl FnMut(usize) -> Wanted) -> usize {
         self.wanted.push((0..self.threads).map(wanted).collect());
