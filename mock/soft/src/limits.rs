@@ -35,10 +35,12 @@ pub const QUANTUM_BACK_EDGES: u32 = 4096;
 pub const TURN_BACK_EDGES: u64 = 1 << 19;
 /// The same in grids whose blocks wait for each other all the time.
 pub const COOPERATIVE_TURN_BACK_EDGES: u64 = 1 << 11;
-/// Blocks that one thread of the host may have begun and not ended, as a multiprocessor has.
-pub const RESIDENT_BLOCKS_MAX: usize = 64;
+/// Units that may have begun and not ended, as a GPU has room for so many blocks.
+pub const RESIDENT_UNITS_MAX: u64 = 1024;
 /// What these may take together, in registers, shared and local memory; two may take more.
 pub const RESIDENT_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Blocks are joined into one unit as long as they do not take more than this together.
+pub const UNIT_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Blocks of a cooperative grid: all of them are there at once.
 pub const COOPERATIVE_BLOCKS_MAX: u64 = 1024;
 /// What these may take together.

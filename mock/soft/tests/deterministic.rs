@@ -1,10 +1,14 @@
 //! The same job gives the same bytes, however many threads run it; grids whose blocks meet come to their end.
-#![allow(clippy::cast_possible_truncation, reason = "sizes of small tests")]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::panic,
+    reason = "sizes of small tests, and a story told on failure"
+)]
 
 mod device;
 
 use device::{Device, Noise, Parameters, fixture};
-use mock_soft::{Atomics, Engine, Options};
+use mock_soft::{Atomics, Engine, LaunchError, Options};
 
 /// A sum of floats over all blocks, and who came when: both depend on the order of blocks.
 const ORDERED: &str = r"
@@ -149,4 +153,156 @@ fn blocks_of_a_cooperative_grid_meet() {
         error.expect_err("too many").to_string(),
         "meet synchronises its grid, whose blocks must all be there at once: 1025 blocks, at most 1024"
     );
+}
+
+/// What shows an order: exchanged and compared values, tickets, text, places of the heap, clocks, sums of floats. A few blocks
+/// work so long that they must step back in between.
+const SHOWS: &str = r"
+.version 8.0
+.target sm_80
+.address_size 64
+.extern .func (.param .b64 r) malloc (.param .b64 n);
+.extern .func (.param .b32 r) vprintf (.param .b64 f, .param .b64 a);
+.global .align 1 .b8 text[12] = {98, 108, 111, 99, 107, 32, 37, 100, 10, 0, 0, 0};
+.global .align 8 .b64 cells[4];
+.visible .entry shows(.param .u64 out, .param .u32 long)
+{
+  .local .align 8 .b8 arguments[8];
+  .reg .b32 %r<12>; .reg .f32 %f<3>; .reg .b64 %d<8>; .reg .pred %p<4>;
+  ld.param.u64 %d1, [out]; ld.param.u32 %r9, [long];
+  mov.u32 %r1, %tid.x; mov.u32 %r2, %ctaid.x; mov.u32 %r3, %ntid.x;
+  mad.lo.s32 %r4, %r2, %r3, %r1; mul.wide.u32 %d2, %r4, 32; add.s64 %d1, %d1, %d2;
+  rem.u32 %r5, %r2, 120; setp.ne.s32 %p1, %r5, 3; mov.u32 %r6, 0;
+  @%p1 bra $GO;
+$LONG:
+  add.s32 %r6, %r6, 1; setp.lt.u32 %p2, %r6, %r9; @%p2 bra $LONG;
+$GO:
+  atom.global.exch.b32 %r7, [cells], %r4; st.global.u32 [%d1], %r7;
+  rem.u32 %r8, %r4, 5; atom.global.cas.b32 %r7, [cells+4], %r8, %r4; st.global.u32 [%d1+4], %r7;
+  cvt.rn.f32.u32 %f1, %r4; mul.f32 %f1, %f1, 0f3DCCCCCD; atom.global.add.f32 %f2, [cells+8], %f1; st.global.f32 [%d1+8], %f2;
+  mov.u32 %r7, %clock; st.global.u32 [%d1+12], %r7;
+  mov.u64 %d3, %globaltimer; st.global.u64 [%d1+16], %d3;
+  setp.ne.s32 %p3, %r1, 0; @%p3 bra $E;
+  { .param .b64 a; .param .b64 b; st.param.b64 [a], 40; call.uni (b), malloc, (a); ld.param.b64 %d4, [b]; }
+  st.global.u64 [%d1+24], %d4;
+  st.local.u32 [arguments], %r2; cvta.local.u64 %d5, arguments; mov.u64 %d6, text;
+  { .param .b64 a; .param .b64 b; .param .b32 c; st.param.b64 [a], %d6; st.param.b64 [b], %d5; call.uni (c), vprintf, (a, b); }
+$E: ret;
+}
+";
+
+/// Proves SOFT-9.
+#[test]
+fn whatever_shows_an_order_shows_the_same_one_for_any_number_of_threads() {
+    for (blocks, printf_bytes, long) in [(300u32, 1 << 20, 530_000), (1500, 5000, 10)] {
+        let run = |workers| {
+            let options = Options { workers, printf_bytes, ..Options::default() };
+            let mut device = Device::load(SHOWS).with(options);
+            let out = device.zeros(blocks as usize * 64 * 32);
+            let printed =
+                device.run("shows", blocks, 64, Parameters::default().with(out).with(long));
+            (printed, device.read::<u64>(out, blocks as usize * 64 * 4))
+        };
+        let first = run(1);
+        assert!(first.0.starts_with("block 0\nblock 1\n") && first.0.len() <= printf_bytes);
+        for workers in [2, 8] {
+            assert!(run(workers) == first, "{workers} threads, {blocks} blocks");
+        }
+    }
+}
+
+/// Blocks print, add in order where asked to, and from one on they fail: most at once, some late.
+const FAILS: &str = r"
+.version 8.0
+.target sm_80
+.address_size 64
+.extern .func (.param .b32 r) vprintf (.param .b64 f, .param .b64 a);
+.global .align 1 .b8 text[2] = {120, 0};
+.global .align 4 .f32 sum;
+.visible .entry fails(.param .u32 from, .param .u32 ordered)
+{
+  .reg .b32 %r<12>; .reg .f32 %f<3>; .reg .b64 %d<8>; .reg .pred %p<6>;
+  ld.param.u32 %r1, [from]; ld.param.u32 %r2, [ordered];
+  mov.u32 %r3, %ctaid.x; mov.u32 %r4, %tid.x;
+  setp.ne.s32 %p1, %r4, 0; @%p1 bra $PRINTED;
+  mov.u64 %d1, text; mov.u64 %d2, 0;
+  { .param .b64 a; .param .b64 b; .param .b32 c; st.param.b64 [a], %d1; st.param.b64 [b], %d2; call.uni (c), vprintf, (a, b); }
+$PRINTED:
+  setp.eq.s32 %p2, %r2, 0; @%p2 bra $ADDED;
+  atom.global.add.f32 %f1, [sum], 0f3F800000;
+$ADDED:
+  setp.lt.u32 %p3, %r3, %r1; @%p3 bra $E;
+  sub.u32 %r5, %r3, %r1; mov.u32 %r6, 9000; setp.ge.u32 %p4, %r5, 2; @%p4 mov.u32 %r6, 0;
+$WORK:
+  setp.eq.u32 %p5, %r6, 0; @%p5 bra $FAIL;
+  sub.u32 %r6, %r6, 1; bra $WORK;
+$FAIL:
+  mul.wide.u32 %d3, %r3, 4; st.global.u32 [%d3], 1;
+$E: ret;
+}
+";
+
+/// Proves SOFT-9.
+#[test]
+fn the_block_that_is_blamed_does_not_depend_on_the_number_of_threads() {
+    for ordered in [0u32, 1] {
+        let run = |workers| {
+            let mut device = Device::load(FAILS).with(Options { workers, ..Options::default() });
+            let parameters = Parameters::default().with(700u32).with(ordered).0;
+            let asked = mock_soft::Launch {
+                kernel: "fails",
+                grid: [1000, 1, 1],
+                block: [64, 1, 1],
+                shared_bytes: 0,
+                parameters: &parameters,
+            };
+            mock_soft::launch(&device.program, &mut device.memory, &asked, &device.options, &|| {
+                false
+            })
+        };
+        let first = run(1);
+        let Err(LaunchError::Fault(fault)) = &first.ended else { panic!("{:?}", first.ended) };
+        assert_eq!((fault.block, fault.thread), ([700, 0, 0], [0, 0, 0]));
+        assert_eq!(first.printed.len(), 701, "no text of blocks behind the one that is blamed");
+        for round in 0..20 {
+            assert_eq!(run(2 + round % 7), first, "round {round}, ordered: {ordered}");
+        }
+    }
+}
+
+/// Proves SOFT-9.
+#[test]
+fn a_cooperative_grid_leaves_the_same_bytes_after_it_has_met() {
+    let text = GRID.replace(
+        "  @!%p1 st.global.u32 [%d4], %r11;\n",
+        "  @!%p1 st.global.u32 [%d4], %r11;\n  @!%p1 atom.global.inc.u32 %r11, [%d1], 100000;\n  @!%p1 st.global.u32 [%d4+2048], %r11;\n",
+    );
+    assert_ne!(text, GRID);
+    let run = |workers| {
+        let mut device = Device::load(&text).with(Options { workers, ..Options::default() });
+        let (sum, out) = (device.buffer(&[0u32]), device.zeros(4096));
+        device.run("meet", 120, 64, Parameters::default().with(sum).with(out));
+        device.read::<u32>(out, 1024)
+    };
+    let first = run(1);
+    for workers in [2, 4, 8] {
+        assert!(run(workers) == first, "{workers} threads");
+    }
+}
+
+/// Proves SOFT-9.
+#[test]
+fn streams_do_not_disturb_each_other() {
+    let run = || {
+        let mut device = Device::load(SHOWS).with(Options { workers: 2, ..Options::default() });
+        let out = device.zeros(100 * 64 * 32);
+        let printed = device.run("shows", 100, 64, Parameters::default().with(out).with(1000u32));
+        (printed, device.read::<u64>(out, 100 * 64 * 4))
+    };
+    let alone = run();
+    let together = std::thread::scope(|scope| {
+        let streams = [(); 4].map(|()| scope.spawn(run));
+        streams.map(|stream| stream.join().expect("no panic"))
+    });
+    assert!(together.iter().all(|stream| *stream == alone));
 }

@@ -1,16 +1,15 @@
 //! The threads that run a launch's units, and what becomes of units that do not end in one go.
 
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::job::{Halt, Job, Progress};
 use super::library::{Desk, Library};
-use super::turns::{Place, Turns};
+use super::turns::Turns;
 use super::{Engine, LaunchError, Options, grid};
 use crate::limits::{
-    COOPERATIVE_TURN_BACK_EDGES, RESIDENT_BLOCKS_MAX, RESIDENT_BYTES_MAX, TURN_BACK_EDGES,
-    UNIT_LANES_MAX, WARP_LANES, WORTH_A_THREAD_LANES,
+    COOPERATIVE_TURN_BACK_EDGES, RESIDENT_BYTES_MAX, RESIDENT_UNITS_MAX, TURN_BACK_EDGES,
+    UNIT_BYTES_MAX, UNIT_LANES_MAX, WARP_LANES, WORTH_A_THREAD_LANES,
 };
 use crate::memory::MemoryError;
 use crate::raw::Isa;
@@ -23,21 +22,18 @@ pub(super) struct Crew<'a> {
     code: &'a Code,
     engine: Engine,
     library: &'a Library,
-    turns: Turns,
+    turns: Turns<Runner<'a>>,
     /// Blocks of one unit, along x.
     joined: u32,
     units_in_row: u64,
     workers: usize,
-    /// Units that one thread may have begun and not ended.
-    resident: usize,
     failed: Mutex<Option<Failed>>,
-    /// The place in the order of the unit that failed; the largest number where none has.
+    /// The unit that failed; the largest number where none has.
     failed_at: AtomicU64,
 }
 
-/// The first unit in the order that failed.
+/// The first unit of its round that failed.
 pub(super) struct Failed {
-    place: Place,
     pub(super) unit: u64,
     pub(super) error: LaunchError,
 }
@@ -46,13 +42,6 @@ pub(super) struct Failed {
 enum Runner<'a> {
     Scalar(Box<scalar::Block<'a>>),
     Vector(Box<Unit<'a>>),
-}
-
-/// A unit that has begun and not ended.
-struct Resident<'a> {
-    unit: u64,
-    place: Place,
-    runner: Runner<'a>,
 }
 
 impl<'a> Crew<'a> {
@@ -76,18 +65,18 @@ impl<'a> Crew<'a> {
         let worth = usize::try_from(lanes / WORTH_A_THREAD_LANES).unwrap_or(usize::MAX);
         let most = usize::try_from(units).unwrap_or(usize::MAX).min(worth).max(1);
         let unit_bytes = (job.block_bytes * u64::from(joined)).max(1);
-        let resident = usize::try_from(RESIDENT_BYTES_MAX / unit_bytes).unwrap_or(usize::MAX);
+        // Two at least: who spins must be able to step back for another one.
+        let resident = (RESIDENT_BYTES_MAX / unit_bytes).clamp(2, RESIDENT_UNITS_MAX);
+        let round = if job.grid_workspace.is_some() { units } else { resident };
         Self {
             job,
             code,
             engine: options.engine,
             library,
-            turns: Turns::new(units, ordered),
+            turns: Turns::new(units, round),
             joined,
             units_in_row,
             workers: options.workers.clamp(1, most),
-            // Two at least: who spins must be able to step back for another one.
-            resident: resident.clamp(2, RESIDENT_BLOCKS_MAX),
             failed: Mutex::new(None),
             failed_at: AtomicU64::new(u64::MAX),
         }
@@ -105,61 +94,34 @@ impl<'a> Crew<'a> {
         failed.map_or(Ok(()), Err)
     }
 
-    /// Whether the unit at a place shall end: somebody wishes it, or a unit before it has failed. Those before that one go on to the
+    /// Whether a unit shall end: somebody wishes it, or a unit before it in the round has failed. Those before that one go on to the
     /// end of their turn, for one of them may fail as well: which failure is told does not depend on the number of threads.
-    fn ends(&self, place: Place) -> bool {
-        (self.job.stop)() || self.failed_at.load(Ordering::Relaxed) < place
+    fn ends(&self, unit: u64) -> bool {
+        (self.job.stop)() || self.failed_at.load(Ordering::Relaxed) < unit
     }
 
-    /// One thread: new units first, then those that stepped back.
+    /// One thread: turn after turn, until there is none.
     fn work(&self) {
-        let mut parked: VecDeque<Resident<'a>> = VecDeque::new();
+        let _lookout = Lookout(self);
         let mut spare: Option<Runner<'a>> = None;
         let turn = match self.job.grid_workspace {
             Some(_) => COOPERATIVE_TURN_BACK_EDGES,
             None => TURN_BACK_EDGES,
         };
-        while let Some(mut resident) = self.next(&mut parked, &mut spare) {
-            let place = resident.place;
-            let mut desk = Desk {
-                library: self.library,
-                turns: &self.turns,
-                ends: &|| self.ends(place),
-                unit: resident.unit,
-                place,
+        while let Some((unit, left)) = self.turns.begin() {
+            let Some(mut runner) = left.or_else(|| self.start(unit, spare.take())) else {
+                self.record(unit, LaunchError::Memory(MemoryError::NoRoomToRun));
+                return;
             };
-            match resident.runner.run(turn, &mut desk) {
+            let ends = || self.ends(unit);
+            let mut desk = Desk { library: self.library, turns: &self.turns, ends: &ends, unit };
+            match runner.run(turn, &mut desk) {
                 Ok(Progress::Finished) => {
-                    self.turns.finish(place);
-                    spare = Some(resident.runner);
+                    self.turns.finish(unit);
+                    spare = Some(runner);
                 }
-                Ok(Progress::Unfinished) => {
-                    resident.place = self.turns.step_back(place);
-                    parked.push_back(resident);
-                }
-                Err(halt) => self.fail((resident.unit, place), &halt),
-            }
-            if self.failed_at.load(Ordering::Relaxed) != u64::MAX {
-                break;
-            }
-        }
-    }
-
-    fn next(
-        &self,
-        parked: &mut VecDeque<Resident<'a>>,
-        spare: &mut Option<Runner<'a>>,
-    ) -> Option<Resident<'a>> {
-        if parked.len() >= self.resident && self.job.grid_workspace.is_none() {
-            return parked.pop_front();
-        }
-        let Some(unit) = self.turns.start() else { return parked.pop_front() };
-        let (first, blocks) = self.blocks_of(unit);
-        match self.begin(first, blocks, spare.take()) {
-            Some(runner) => Some(Resident { unit, place: unit, runner }),
-            None => {
-                self.record((unit, unit), LaunchError::Memory(MemoryError::NoRoomToRun));
-                None
+                Ok(Progress::Unfinished) => self.turns.step_back(unit, runner),
+                Err(halt) => self.fail(unit, &halt),
             }
         }
     }
@@ -173,7 +135,9 @@ impl<'a> Crew<'a> {
         (place, self.joined.min(x - first))
     }
 
-    fn begin(&self, first: [u32; 3], blocks: u32, spare: Option<Runner<'a>>) -> Option<Runner<'a>> {
+    /// A unit before its first instruction; none where the host has no memory for it.
+    fn start(&self, unit: u64, spare: Option<Runner<'a>>) -> Option<Runner<'a>> {
+        let (first, blocks) = self.blocks_of(unit);
         match (self.engine, spare) {
             (Engine::Scalar, _) => {
                 scalar::Block::new(self.job, first).map(|block| Runner::Scalar(Box::new(block)))
@@ -191,29 +155,37 @@ impl<'a> Crew<'a> {
         }
     }
 
-    fn fail(&self, who: (u64, Place), halt: &Halt) {
-        // A unit that was told to stop because another one failed has nothing to say of its own.
-        if *halt == Halt::Stopped && !(self.job.stop)() {
-            return;
-        }
-        self.record(
-            who,
-            match halt {
-                Halt::Fault(fault) => LaunchError::Fault(fault.clone()),
-                Halt::Stopped => LaunchError::Stopped,
-                Halt::OutOfFuel => LaunchError::OutOfFuel { fuel: self.job.fuel.unwrap_or(0) },
-            },
-        );
+    fn fail(&self, unit: u64, halt: &Halt) {
+        let error = match halt {
+            Halt::Fault(fault) => LaunchError::Fault(fault.clone()),
+            // A unit that was told to stop because another one failed has nothing to say of its own.
+            Halt::Stopped if !(self.job.stop)() => return,
+            Halt::Stopped => LaunchError::Stopped,
+            Halt::OutOfFuel => LaunchError::OutOfFuel { fuel: self.job.fuel.unwrap_or(0) },
+        };
+        self.record(unit, error);
     }
 
-    fn record(&self, (unit, place): (u64, Place), error: LaunchError) {
+    fn record(&self, unit: u64, error: LaunchError) {
         let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-        if failed.as_ref().is_none_or(|earlier| place < earlier.place) {
-            *failed = Some(Failed { place, unit, error });
-            self.failed_at.store(place, Ordering::Relaxed);
+        if failed.as_ref().is_none_or(|earlier| unit < earlier.unit) {
+            *failed = Some(Failed { unit, error });
+            self.failed_at.store(unit, Ordering::Relaxed);
         }
         drop(failed);
         self.turns.end();
+    }
+}
+
+/// A thread that panics lets the others come to their end, so that the panic is heard.
+struct Lookout<'c, 'a>(&'c Crew<'a>);
+
+impl Drop for Lookout<'_, '_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.failed_at.store(0, Ordering::Relaxed);
+            self.0.turns.end();
+        }
     }
 }
 
@@ -228,12 +200,12 @@ fn joined_blocks(job: &Job<'_>, unit_lanes: u32) -> u32 {
     }
     // Small grids are worth more spread over threads than joined.
     let most = (job.grid[0] / UNITS_OF_A_ROW).max(1);
-    let most = most.min((RESIDENT_BYTES_MAX / job.block_bytes.max(1)).clamp(1, most.into()) as u32);
+    let most = most.min((UNIT_BYTES_MAX / job.block_bytes.max(1)).clamp(1, most.into()) as u32);
     (unit_lanes.min(UNIT_LANES_MAX) / threads as u32).clamp(1, most)
 }
 
 impl Runner<'_> {
-    fn run(&mut self, turn_back_edges: u64, desk: &mut Desk<'_>) -> Result<Progress, Halt> {
+    fn run(&mut self, turn_back_edges: u64, desk: &mut Desk<'_, Self>) -> Result<Progress, Halt> {
         match self {
             Self::Scalar(block) => block.run(turn_back_edges, desk),
             Self::Vector(unit) => unit.run(turn_back_edges, desk),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::job::Halt;
-use super::turns::{Place, Turns};
+use super::turns::Turns;
 use crate::eval::system::System;
 use crate::fault::Cause;
 use crate::memory::Heap;
@@ -72,17 +72,15 @@ impl Printed {
 }
 
 /// The library as one unit sees it.
-pub(super) struct Desk<'a> {
+pub(super) struct Desk<'a, R> {
     pub(super) library: &'a Library,
-    pub(super) turns: &'a Turns,
-    pub(super) ends: &'a (dyn Fn() -> bool + Sync),
+    pub(super) turns: &'a Turns<R>,
+    pub(super) ends: &'a dyn Fn() -> bool,
     /// The unit's index.
     pub(super) unit: u64,
-    /// Its place in the order.
-    pub(super) place: Place,
 }
 
-impl System for Desk<'_> {
+impl<R> System for Desk<'_, R> {
     fn ends(&self) -> bool {
         (self.ends)()
     }
@@ -93,7 +91,7 @@ impl System for Desk<'_> {
     }
 
     fn turn(&mut self) -> Result<(), Halt> {
-        if self.turns.wait(self.place, self.ends) { Ok(()) } else { Err(Halt::Stopped) }
+        if self.turns.wait(self.unit, self.ends) { Ok(()) } else { Err(Halt::Stopped) }
     }
 
     fn allocate(&mut self, bytes: u64) -> u64 {

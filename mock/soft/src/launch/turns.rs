@@ -1,113 +1,150 @@
-//! Whose turn it is among blocks that run at once.
+//! Whose turn it is among units that run at once.
 //!
 //! ```text
-//!   start ──▶ running ── ordered step ──▶ waits until it is the first of the started ──▶ goes on
-//!                │ ▲                        │
-//!                │ └── resumed ◀── parked ◀─┤ used up its loops: last in the order from now on
-//!                └──────── finished ────────┘ the next one's turn
+//! round:   those that stepped back in the last one, then new ones, so many together; each has one turn, in this order
+//!
+//!   waiting ──▶ running ── ordered step ──▶ waits until all before it in the round are over ──▶ goes on
+//!                  │  └──── used up its loops ──▶ steps back, into the next round
+//!                  └─────── ended: one more new unit in the next round
 //! ```
-//! Blocks begin in the grid's order, and what depends on the order of blocks happens in it, whatever the number of threads. A block
-//! that spins for another one steps back, so that the other can come.
+//! The next round begins when all turns of this one are over. So who has a turn in which round depends on what the units do, and not
+//! on the number of threads; and a unit that spins for another one steps back, so that the other can come.
 
-use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// The order of units that have begun and not ended.
+/// The turns of all units of a launch. `R` is what a unit is between two turns.
 #[derive(Debug)]
-pub(super) struct Turns {
-    state: Mutex<State>,
+pub(super) struct Turns<R> {
+    state: Mutex<State<R>>,
     changed: Condvar,
     units: u64,
-    /// The next unit to begin.
-    next: AtomicU64,
-    ended: AtomicBool,
-    /// Whether anybody waits for a turn: who has begun is not written down where nobody does.
-    matters: bool,
+    /// Units of one round.
+    round: u64,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    stepped_back: u64,
-    started: BTreeSet<u64>,
+#[derive(Debug)]
+struct State<R> {
+    /// Of this round, in order, before those that are new.
+    back: VecDeque<(u64, R)>,
+    /// New ones of this round.
+    new: Range<u64>,
+    /// In order; few at a time.
+    running: Vec<u64>,
+    /// Of the next round.
+    later: BTreeMap<u64, R>,
+    ended: bool,
+    /// Threads that wait here for others.
+    waiting: u32,
 }
 
-/// A unit's place in the order.
-pub(super) type Place = u64;
-
-/// How long a waiting unit sleeps before it asks again whether the launch shall end.
+/// How long a waiting thread sleeps before it asks again whether the launch shall end.
 const ASK_AGAIN: Duration = Duration::from_millis(20);
 
-impl Turns {
-    /// For so many units; `matters` where one of them may wait.
-    pub(super) fn new(units: u64, matters: bool) -> Self {
-        Self {
-            state: Mutex::default(),
-            changed: Condvar::new(),
-            units,
-            next: AtomicU64::new(0),
-            ended: AtomicBool::new(false),
-            matters,
-        }
+impl<R> Turns<R> {
+    /// For so many units, up to `round` of them begun and not ended.
+    pub(super) fn new(units: u64, round: u64) -> Self {
+        let state = State {
+            back: VecDeque::new(),
+            new: 0..units.min(round),
+            running: Vec::new(),
+            later: BTreeMap::new(),
+            ended: false,
+            waiting: 0,
+        };
+        Self { state: Mutex::new(state), changed: Condvar::new(), units, round }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, State<R>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next unit to begin; its index is its place. None where all have begun, or the launch ends.
-    pub(super) fn start(&self) -> Option<Place> {
-        // Taken under the lock where turns matter, so that nobody sees a later unit begin before an earlier one.
-        let mut state = self.matters.then(|| self.lock());
-        if self.ended.load(Ordering::Relaxed) {
-            return None;
+    /// The next turn: a unit, and what it was at the end of its last one. None where all have ended, or the launch ends.
+    pub(super) fn begin(&self) -> Option<(u64, Option<R>)> {
+        let mut state = self.lock();
+        loop {
+            if state.ended {
+                return None;
+            }
+            let next = match state.back.pop_front() {
+                Some((unit, left)) => Some((unit, Some(left))),
+                None => state.new.next().map(|unit| (unit, None)),
+            };
+            if let Some((unit, left)) = next {
+                state.running.push(unit);
+                return Some((unit, left));
+            }
+            if state.running.is_empty() {
+                if state.later.is_empty() && state.new.end == self.units {
+                    return None;
+                }
+                self.next_round(&mut state);
+            } else {
+                state = self.sleep(state);
+            }
         }
-        let next = |next: u64| (next < self.units).then_some(next + 1);
-        let place = self.next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).ok()?;
-        if let Some(state) = &mut state {
-            state.started.insert(place);
-        }
-        Some(place)
+    }
+
+    fn next_round(&self, state: &mut State<R>) {
+        state.back = std::mem::take(&mut state.later).into_iter().collect();
+        let room = self.round.saturating_sub(state.back.len() as u64);
+        let first = state.new.end;
+        state.new = first..self.units.min(first.saturating_add(room));
+        self.tell(state);
     }
 
     /// A unit has ended.
-    pub(super) fn finish(&self, place: Place) {
-        if self.matters {
-            self.lock().started.remove(&place);
-            self.changed.notify_all();
-        }
+    pub(super) fn finish(&self, unit: u64) {
+        self.leave(unit, None);
     }
 
-    /// A unit steps back behind all others; its new place.
-    pub(super) fn step_back(&self, place: Place) -> Place {
+    /// A unit steps back into the next round.
+    pub(super) fn step_back(&self, unit: u64, left: R) {
+        self.leave(unit, Some(left));
+    }
+
+    fn leave(&self, unit: u64, left: Option<R>) {
         let mut state = self.lock();
-        state.started.remove(&place);
-        let place = self.units + state.stepped_back;
-        state.stepped_back += 1;
-        state.started.insert(place);
-        drop(state);
-        self.changed.notify_all();
-        place
+        state.running.retain(|running| *running != unit);
+        state.later.extend(left.map(|left| (unit, left)));
+        self.tell(&state);
     }
 
-    /// No unit begins any more.
+    /// No turn begins any more.
     pub(super) fn end(&self) {
-        self.ended.store(true, Ordering::Relaxed);
-        self.changed.notify_all();
+        let mut state = self.lock();
+        state.ended = true;
+        self.tell(&state);
     }
 
-    /// Waits until no unit before this one is left; false where `stop` says so first.
-    pub(super) fn wait(&self, place: Place, stop: &(dyn Fn() -> bool + Sync)) -> bool {
+    /// Waits until all turns before this unit's are over; false where `ends` says so first.
+    pub(super) fn wait(&self, unit: u64, ends: &dyn Fn() -> bool) -> bool {
         let mut state = self.lock();
-        while state.started.first() != Some(&place) {
-            if stop() {
+        // units begin in order: who stands first in the list stands first in the round
+        while state.running.first() != Some(&unit) {
+            if ends() {
                 return false;
             }
-            let waited = self.changed.wait_timeout(state, ASK_AGAIN);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            state = self.sleep(state);
         }
         true
+    }
+
+    fn sleep<'s>(&self, mut state: MutexGuard<'s, State<R>>) -> MutexGuard<'s, State<R>> {
+        state.waiting += 1;
+        let waited = self.changed.wait_timeout(state, ASK_AGAIN);
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        state.waiting -= 1;
+        state
+    }
+
+    /// Wakes those that wait; to wake nobody would cost as much.
+    fn tell(&self, state: &State<R>) {
+        if state.waiting > 0 {
+            self.changed.notify_all();
+        }
     }
 }
 
@@ -116,42 +153,59 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_of_the_started_has_the_turn() {
-        let turns = Turns::new(3, true);
-        assert_eq!([turns.start(), turns.start()], [Some(0), Some(1)]);
-        assert!(turns.wait(0, &|| true));
-        assert!(!turns.wait(1, &|| true), "0 has not ended");
-        let back = turns.step_back(0);
-        assert_eq!(back, 3);
-        assert!(turns.wait(1, &|| true));
-        assert_eq!(turns.start(), Some(2));
-        turns.finish(1);
-        assert!(!turns.wait(back, &|| true), "2 comes before who stepped back");
+    fn a_round_is_those_that_stepped_back_and_then_new_ones() {
+        let turns = Turns::new(5, 3);
+        assert_eq!([turns.begin(), turns.begin()], [Some((0, None)), Some((1, None))]);
+        turns.step_back(1, 'b');
+        turns.step_back(0, 'a');
+        assert_eq!(turns.begin(), Some((2, None)));
         turns.finish(2);
-        assert!(turns.wait(back, &|| true));
-        assert_eq!(turns.start(), None);
+        let round = [(); 3].map(|()| turns.begin());
+        assert_eq!(round, [Some((0, Some('a'))), Some((1, Some('b'))), Some((3, None))]);
+        for unit in [0, 1, 3] {
+            turns.finish(unit);
+        }
+        assert_eq!(turns.begin(), Some((4, None)));
+        turns.finish(4);
+        assert_eq!(turns.begin(), None);
     }
 
     #[test]
-    fn a_turn_passes_between_threads() {
-        let turns = Turns::new(2, true);
-        let (first, second) = (turns.start().expect("0"), turns.start().expect("1"));
+    fn the_first_that_runs_has_the_turn() {
+        let turns = Turns::<()>::new(3, 3);
+        assert_eq!([turns.begin(), turns.begin()], [Some((0, None)), Some((1, None))]);
+        assert!(turns.wait(0, &|| true));
+        assert!(!turns.wait(1, &|| true), "0 is not over");
+        turns.step_back(0, ());
+        assert!(turns.wait(1, &|| true));
+    }
+
+    #[test]
+    fn a_turn_passes_between_threads_and_so_does_a_round() {
+        let turns = Turns::new(2, 2);
+        assert_eq!([turns.begin(), turns.begin()], [Some((0, None)), Some((1, None))]);
         let order = Mutex::new(Vec::new());
+        let note = |unit: u64| order.lock().expect("no panic").push(unit);
         std::thread::scope(|scope| {
             scope.spawn(|| {
-                assert!(turns.wait(second, &|| false));
-                order.lock().expect("no panic").push(second);
+                assert!(turns.wait(1, &|| false));
+                note(1);
+                turns.finish(1);
+                // whoever of the two gets it
+                turns.begin().iter().for_each(|(unit, _)| turns.finish(*unit));
             });
-            order.lock().expect("no panic").push(first);
-            turns.finish(first);
+            note(0);
+            turns.step_back(0, ());
+            turns.begin().iter().for_each(|(unit, _)| turns.finish(*unit));
         });
         assert_eq!(*order.lock().expect("no panic"), [0, 1]);
+        assert_eq!(turns.begin(), None);
     }
 
     #[test]
     fn nothing_begins_after_the_end() {
-        let turns = Turns::new(9, false);
+        let turns = Turns::<()>::new(9, 9);
         turns.end();
-        assert_eq!(turns.start(), None);
+        assert_eq!(turns.begin(), None);
     }
 }

@@ -7,22 +7,23 @@ use std::arch::x86_64::*;
 
 use mock_ptx::ir::Comparison;
 
+use super::Word;
 use crate::kernels::{self, Chunk, Numbers, View};
 use crate::limits::WARP_LANES;
 
 /// The lanes of a warp in `N` registers.
 #[inline(always)]
-const fn registers<T, const N: usize>(lanes: &[T; WARP_LANES]) -> [__m512i; N] {
+const fn registers<T: Word, const N: usize>(lanes: &[T; WARP_LANES]) -> [__m512i; N] {
     const { assert!(size_of::<[T; WARP_LANES]>() == size_of::<[__m512i; N]>()) };
-    // SAFETY: as many bytes, and any are a value of an integer register; the read asks for no alignment.
+    // SAFETY: as many bytes, all of them written, and any are a value of an integer register; the read asks for no alignment.
     unsafe { std::ptr::from_ref(lanes).cast::<[__m512i; N]>().read_unaligned() }
 }
 
 /// The same lanes back.
 #[inline(always)]
-const fn lanes<T, const N: usize>(registers: [__m512i; N]) -> [T; WARP_LANES] {
+const fn lanes<T: Word, const N: usize>(registers: [__m512i; N]) -> [T; WARP_LANES] {
     const { assert!(size_of::<[T; WARP_LANES]>() == size_of::<[__m512i; N]>()) };
-    // SAFETY: as many bytes, and `T` is only ever an unsigned integer here.
+    // SAFETY: as many bytes, and any are a value of a word.
     unsafe { std::ptr::from_ref(&registers).cast::<[T; WARP_LANES]>().read_unaligned() }
 }
 
