@@ -192,7 +192,7 @@ impl Bridge {
                 .map_err(|error| StartRefused::Store { what: "audit", error })?;
         let (journal, left) = Journal::open(&config.state_dir.join("journal"))?;
         let parts = Parts {
-            broker: Broker::new(config.leases.policy()),
+            broker: Broker::new(config.policy()),
             fleet,
             bell: bell.clone(),
             artefacts: artefacts(&config)?,
@@ -397,7 +397,9 @@ fn build_hive(
     let mut server = Server::new(settings, now);
     let mut dispatcher = Dispatcher::new(parts);
     for (id, info) in &inventory.gpus {
-        dispatcher.add_gpu(id.clone(), info.clone(), now).map_err(StartRefused::Internal)?;
+        let executor_mb = config.executors.context_mb(info.backend);
+        let added = dispatcher.add_gpu(id.clone(), info.clone(), executor_mb, now);
+        added.map_err(StartRefused::Internal)?;
     }
     dispatcher.restore(left, now);
     let mut publisher = Publisher::new(dispatcher, now);

@@ -35,7 +35,7 @@ pub(crate) fn reload(hive: &BridgeHive, running: &mut Config, wanted: &Config) -
     let detail = format!("applied={} left={}", words(&applied), words(&left));
     hive.with(|server, publisher, now| {
         let dispatcher = &mut publisher.dispatcher;
-        dispatcher.set_policy(running.leases.policy(), now);
+        dispatcher.set_policy(running.policy(), now);
         dispatcher.artefacts.set_quota(running.artefacts.quota());
         dispatcher.outputs.set_quota(running.outputs.quota());
         server.audit(AuditLine::by("bridge").done("RELOAD", detail), now);

@@ -104,6 +104,29 @@ async fn last_record(root: &Root, gpu: &str, id: &str) -> Value {
     records(root, gpu, id).await.pop().unwrap()
 }
 
+/// Proves LEASE-23.
+#[tokio::test(flavor = "multi_thread")]
+async fn leases_leave_room_for_the_contexts_of_their_executors() {
+    let bridge = Bridge::on(&Script::default());
+    let queen = bridge.queen().await;
+    let facts = info(&queen, "GPU-0").await;
+    let of = |key: &str| facts[key].as_u64().unwrap();
+    assert_eq!((of("memory_mb"), of("memory_reserved_mb"), of("executor_mb")), (4096, 256, 512));
+    let lease = async |worker: &str, mem_mb: u32| {
+        let line = format!("LEASE mem_mb={mem_mb} streams=1 ttl_s=60 worker={worker}");
+        ctl(&queen, "GPU-0", &line).await
+    };
+    assert_eq!(
+        lease("a", 3329).await,
+        "ERR LEASE EINVAL mem_mb is 3329, gpu GPU-0 has 3328 for a lease and 512 for its executor"
+    );
+    assert!(lease("a", 1408).await.starts_with("OK LEASE id=lease-1 "));
+    let refused = lease("b", 1409).await;
+    let why = "ERR LEASE EBUSY gpu GPU-0 has 1920 of 3840 MiB free, of which an executor takes 512";
+    assert!(refused.starts_with(why), "{refused}");
+    assert!(lease("b", 1408).await.starts_with("OK LEASE id=lease-2 "));
+}
+
 /// Proves GPU-11.
 #[tokio::test(flavor = "multi_thread")]
 async fn errors_of_a_job_cost_its_executor_at_most_and_the_next_job_runs() {

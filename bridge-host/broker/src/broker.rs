@@ -2,20 +2,21 @@
 //!
 //! What it does with each noun is in the modules below, each an `impl Broker` of its own: [`gpus`], [`grants`] (leases begin), [`room`] (whether they can),
 //! [`renewals`],
-//! [`endings`] (leases end), [`jobs`], [`executors`], [`turns`] (who launches next), [`recovery`], [`views`].
+//! [`endings`] (leases end), [`jobs`], [`executors`], [`places`] (who gets one), [`turns`] (who launches next), [`recovery`], [`views`].
 
 mod endings;
 mod executors;
 mod gpus;
 mod grants;
 mod jobs;
+mod places;
 mod recovery;
 mod renewals;
 mod room;
 mod turns;
 mod views;
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use ninedoor_abi::{
     Errno, GpuId, JobId, LeaseId, LeaseRecord, MonoUs, Now, Refusal, Subject, record::JobStep,
@@ -46,6 +47,8 @@ pub struct Broker {
     /// Every job that has not ended.
     jobs: BTreeMap<JobNumber, Job>,
     names: BTreeMap<JobId, JobNumber>,
+    /// Leases that want an executor, by since when.
+    seeking: BTreeSet<(MonoUs, LeaseId)>,
     last_lease: u64,
     last_job: u64,
     ledger: Ledger,
@@ -65,6 +68,7 @@ impl Broker {
             grants: BTreeMap::new(),
             jobs: BTreeMap::new(),
             names: BTreeMap::new(),
+            seeking: BTreeSet::new(),
             last_lease: 0,
             last_job: 0,
             ledger: Ledger::default(),

@@ -114,12 +114,21 @@ pub enum KillReason {
     NotReady,
     /// The GPU is being reset.
     Reset,
+    /// It runs nothing, and another lease wants its place.
+    Place,
 }
 
 impl KillReason {
     /// Every reason.
-    pub const ALL: [Self; 6] =
-        [Self::Unstoppable, Self::LeaseOver, Self::Sticky, Self::Lie, Self::NotReady, Self::Reset];
+    pub const ALL: [Self; 7] = [
+        Self::Unstoppable,
+        Self::LeaseOver,
+        Self::Sticky,
+        Self::Lie,
+        Self::NotReady,
+        Self::Reset,
+        Self::Place,
+    ];
 
     /// The word in logs and metrics.
     #[must_use]
@@ -131,6 +140,7 @@ impl KillReason {
             Self::Lie => "lie",
             Self::NotReady => "not_ready",
             Self::Reset => "reset",
+            Self::Place => "place",
         }
     }
 }

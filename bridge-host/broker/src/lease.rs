@@ -26,6 +26,12 @@ pub(crate) struct Lease {
     pub(crate) epoch: Epoch,
     pub(crate) phase: Phase,
     pub(crate) executor: Executor,
+    /// Since when it wants an executor, while there is no place for one.
+    pub(crate) seeking: Option<MonoUs>,
+    /// When a job of it ended last.
+    pub(crate) last_end: MonoUs,
+    /// Executors in a row that ended before they were ready.
+    pub(crate) false_starts: u32,
     /// Jobs that wait.
     pub(crate) queue: AgedQueue<JobNumber>,
     /// Jobs handed to the executor.
@@ -77,7 +83,7 @@ pub(crate) enum Executor {
     Ready {
         failures: u32,
     },
-    /// It was killed; `overdue` once it takes too long over it.
+    /// It was killed, which may count as a failure; `overdue` once it takes too long over it.
     Dying {
         failures: u32,
         overdue: bool,
@@ -145,6 +151,9 @@ impl Lease {
             epoch: Epoch(0),
             phase: Phase::Waiting { since: now.mono_us, until },
             executor: Executor::None { failures: 0 },
+            seeking: None,
+            last_end: now.mono_us,
+            false_starts: 0,
             queue: AgedQueue::new(policy.ageing_us()),
             running: BTreeSet::new(),
             running_bytes: 0,

@@ -44,6 +44,9 @@
 //!   none ──first job──▶ starting ──Ready──▶ ready ──▶ dying ──Died──▶ none ──jobs wait──▶ (pause after failures) starting, new epoch
 //!                          └─────── Died ──────────────────────────────▲
 //! ```
+//!
+//! Of those that want one when there may be no more, who has wanted one longest gets the next. Where it never gets ready, the jobs
+//! that wait for it end ERR EXECUTOR.
 #![no_std]
 #![forbid(unsafe_code)]
 extern crate alloc;

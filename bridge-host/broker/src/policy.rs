@@ -53,6 +53,10 @@ pub struct Policy {
     pub stop_grace_ms: u32,
     /// From spawn to ready, in milliseconds; an executor that takes longer is killed.
     pub executor_start_ms: u32,
+    /// Executors at once, on all GPUs.
+    pub executors_max: u32,
+    /// Executors of a lease that end, one after the other, before they are ready, until its waiting jobs end with that.
+    pub executor_starts_max: u32,
     /// From kill to death, in milliseconds; a GPU whose executor takes longer gets no more work until it has died.
     pub executor_death_ms: u32,
     /// Pause before the third executor in a row is spawned for a lease, in milliseconds; doubles from there.
@@ -87,6 +91,8 @@ impl Default for Policy {
             lease_submits_burst: 256,
             stop_grace_ms: 250,
             executor_start_ms: 10_000,
+            executors_max: 256,
+            executor_starts_max: 8,
             executor_death_ms: 5_000,
             respawn_ms: 100,
             respawn_ms_max: 10_000,

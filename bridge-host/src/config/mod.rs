@@ -12,6 +12,7 @@ mod stores;
 
 use std::{net::SocketAddr, path::PathBuf};
 
+use bridge_host_broker::Policy;
 use schemars::JsonSchema;
 use secure9p_tokio::{BRIDGE_PORT, Uri};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
@@ -104,6 +105,16 @@ impl Config {
             ));
         }
         Ok(())
+    }
+}
+
+impl Config {
+    /// For the broker.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        let executors_max = u32::try_from(self.executors.max).unwrap_or(u32::MAX);
+        let executor_starts_max = self.executors.starts_max;
+        Policy { executors_max, executor_starts_max, ..self.leases.policy() }
     }
 }
 

@@ -21,7 +21,7 @@ impl Dispatcher {
     /// Carries out everything that the broker wants done by now.
     pub(crate) fn settle(&mut self, now: Now) {
         self.carry_out_all(now);
-        if let Err(error) = self.fleet.keep_spares() {
+        if let Err(error) = self.fleet.keep_spares(now.mono_us) {
             tracing::warn!(%error, "cannot start a spare executor");
         }
         if self.fleet.has_births() {

@@ -88,6 +88,8 @@ pub(crate) struct Dispatcher {
 #[derive(Debug)]
 struct Gpu {
     info: GpuInfo,
+    /// Device memory that each executor takes besides its lease's.
+    executor_mb: u32,
     facts: Arc<GpuFacts>,
     sample: GpuSample,
     sampled_at: Option<UnixMs>,
@@ -128,9 +130,6 @@ pub(crate) struct Parts {
     pub(crate) keeper: Keeper,
 }
 
-/// Device memory that an executor takes besides its lease's, in MiB: what a context costs is known only where there are contexts.
-const EXECUTOR_MB: u32 = 0;
-
 /// How long until what could not be stored is tried again.
 const STORE_RETRY_MS: u64 = 1_000;
 
@@ -158,15 +157,21 @@ impl Dispatcher {
         }
     }
 
-    /// A GPU is there.
+    /// A GPU is there; each executor on it takes that much device memory besides its lease's.
     ///
     /// # Errors
     /// What the broker refuses about it.
-    pub(crate) fn add_gpu(&mut self, id: GpuId, info: GpuInfo, now: Now) -> Result<(), Refusal> {
-        let command =
-            Command::AddGpu { gpu: id.clone(), info: info.clone(), executor_mb: EXECUTOR_MB };
+    pub(crate) fn add_gpu(
+        &mut self,
+        id: GpuId,
+        info: GpuInfo,
+        executor_mb: u32,
+        now: Now,
+    ) -> Result<(), Refusal> {
+        let command = Command::AddGpu { gpu: id.clone(), info: info.clone(), executor_mb };
         self.broker.handle(command, now)?;
         let gpu = Gpu {
+            executor_mb,
             facts: Arc::new(GpuFacts::of(id.clone(), self.gpus.len(), &info)),
             info,
             sample: GpuSample::default(),
@@ -189,6 +194,10 @@ impl Dispatcher {
 
     pub(crate) fn has_gpu(&self, id: &GpuId) -> bool {
         self.gpus.contains_key(id)
+    }
+
+    pub(crate) fn executor_mb(&self, id: &GpuId) -> u32 {
+        self.gpus.get(id).map_or(0, |gpu| gpu.executor_mb)
     }
 
     pub(crate) fn gpu_info(&self, id: &GpuId) -> Result<&GpuInfo, Refusal> {
@@ -214,7 +223,7 @@ impl Dispatcher {
     /// When [`Self::tick`] has something to do next.
     pub(crate) fn next_deadline(&self, now: Now) -> Option<MonoUs> {
         let retry = self.outbox.is_stuck().then(|| now.mono_us.plus_ms(STORE_RETRY_MS));
-        let own = [retry, self.culprits_due(), self.self_tests_due()];
+        let own = [retry, self.culprits_due(), self.self_tests_due(), self.fleet.spares_due()];
         self.broker.next_deadline(now).into_iter().chain(own.into_iter().flatten()).min()
     }
 

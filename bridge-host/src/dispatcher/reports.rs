@@ -26,7 +26,7 @@ impl Dispatcher {
 
     /// An executor is gone.
     pub(crate) fn executor_exited(&mut self, id: ExecutorId, note: &ExitNote, now: Now) {
-        if let Some(news) = self.fleet.exited(id, note) {
+        if let Some(news) = self.fleet.exited(id, note, now.mono_us) {
             self.take_news(news, now);
         }
         self.settle(now);

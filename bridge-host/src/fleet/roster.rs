@@ -8,7 +8,7 @@ use std::{
 };
 
 use bridge_host_broker::ExecutorRef;
-use ninedoor_abi::GpuId;
+use ninedoor_abi::{GpuId, MonoUs};
 
 use super::{
     cgroup::SPARE_MEMORY_BYTES,
@@ -24,6 +24,10 @@ use crate::{
     limits::DETAIL_BYTES_MAX,
 };
 
+/// Pause after a spare that ended by itself, in milliseconds; doubles so often while that goes on.
+const SPARE_PAUSE_MS: u64 = 100;
+const SPARE_PAUSE_DOUBLINGS: u32 = 7;
+
 /// One executor process of this daemon's life; never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ExecutorId(pub(crate) u64);
@@ -36,6 +40,10 @@ pub(crate) struct Fleet {
     /// Of those, how many ended without being told to.
     crashed: u64,
     spares_wanted: usize,
+    /// Spares that ended, one after the other, since an executor last opened its GPU.
+    spares_lost: u32,
+    /// No spare is started before.
+    spares_from: MonoUs,
     executors_max: usize,
     births: Arc<Births>,
     confinement: Option<Confinement>,
@@ -122,6 +130,8 @@ impl Fleet {
             started: 0,
             crashed: 0,
             spares_wanted,
+            spares_lost: 0,
+            spares_from: MonoUs(0),
             executors_max,
             births,
             confinement: None,
@@ -215,17 +225,25 @@ impl Fleet {
         }
     }
 
-    /// Starts as many spares as are missing.
+    /// Starts as many spares as are missing; not at once where they keep ending by themselves.
     ///
     /// # Errors
     /// When there are no more file descriptors for their sockets.
-    pub(crate) fn keep_spares(&mut self) -> io::Result<()> {
-        let spares =
-            |fleet: &Self| fleet.executors.values().filter(|executor| executor.is_spare()).count();
-        while spares(self) < self.spares_wanted && self.executors.len() < self.executors_max {
+    pub(crate) fn keep_spares(&mut self, now: MonoUs) -> io::Result<()> {
+        while self.lacks_spares() && self.spares_from <= now {
             self.start()?;
         }
         Ok(())
+    }
+
+    /// When [`Self::keep_spares`] has something to do next, if it is not at once.
+    pub(crate) fn spares_due(&self) -> Option<MonoUs> {
+        (self.spares_lost > 0 && self.lacks_spares()).then_some(self.spares_from)
+    }
+
+    fn lacks_spares(&self) -> bool {
+        let spares = self.executors.values().filter(|executor| executor.is_spare()).count();
+        spares < self.spares_wanted && self.executors.len() < self.executors_max
     }
 
     /// Whether the watch has processes to start.
@@ -254,6 +272,7 @@ impl Fleet {
             }
             (Report::Bound, Heard::Ready, Duty::Bound { of, .. }) => {
                 executor.heard = Heard::Bound;
+                self.spares_lost = 0;
                 Some(News::Ready(of.clone()))
             }
             (Report::NotBound(failure), Heard::Ready, Duty::Bound { .. }) => {
@@ -294,10 +313,13 @@ impl Fleet {
     }
 
     /// The executor is gone. That its lease has lost it is news once its GPU was inspected.
-    pub(crate) fn exited(&mut self, id: ExecutorId, note: &ExitNote) -> Option<News> {
+    pub(crate) fn exited(&mut self, id: ExecutorId, note: &ExitNote, now: MonoUs) -> Option<News> {
         let executor = self.executors.remove(&id)?;
         self.crashed += u64::from(!executor.doomed);
-        let Duty::Bound { of, uuid, .. } = executor.duty else { return None };
+        let Duty::Bound { of, uuid, .. } = executor.duty else {
+            self.spare_lost(now);
+            return None;
+        };
         let detail = match executor.last_words {
             Some(words) => format!("{words}; {note}"),
             None => note.to_string(),
@@ -308,6 +330,12 @@ impl Fleet {
             None => departure,
         };
         Some(News::Died(unseen.executor, unseen.detail))
+    }
+
+    fn spare_lost(&mut self, now: MonoUs) {
+        let pause_ms = SPARE_PAUSE_MS << self.spares_lost.min(SPARE_PAUSE_DOUBLINGS);
+        self.spares_from = now.plus_ms(pause_ms);
+        self.spares_lost = self.spares_lost.saturating_add(1);
     }
 
     /// What the last executor that was started has given up; `None` before the first.
@@ -440,7 +468,7 @@ mod tests {
     }
 
     fn bind(fleet: &mut Fleet) -> ExecutorId {
-        fleet.keep_spares().unwrap();
+        fleet.keep_spares(MonoUs(0)).unwrap();
         let bind = Bind { uuid: "GPU-x".to_owned(), memory_bytes: 1, streams: 1, printf_bytes: 1 };
         fleet.bind(&executor(), &bind).unwrap();
         ExecutorId(0)
@@ -470,7 +498,7 @@ mod tests {
     #[test]
     fn a_spare_that_speaks_of_runs_is_ended() {
         let mut fleet = fleet();
-        fleet.keep_spares().unwrap();
+        fleet.keep_spares(MonoUs(0)).unwrap();
         let report = Report::Failed { run: RunId(1), failure: failure("a lie") };
         assert_eq!(fleet.reported(ExecutorId(0), report), None);
         assert!(is_doomed(&fleet, ExecutorId(0)));
@@ -500,5 +528,31 @@ mod tests {
         assert_eq!(fleet.reported(id, Report::Bound), Some(News::Ready(executor())));
         assert_eq!(fleet.reported(id, Report::NotBound(failure("a lie"))), None);
         assert!(is_doomed(&fleet, id));
+    }
+
+    /// Proves JOB-26.
+    #[test]
+    fn spares_that_keep_ending_are_started_ever_more_slowly_until_an_executor_opens_its_gpu() {
+        let mut fleet = fleet();
+        let note = ExitNote::never_started(&io::Error::other("no such program"));
+        let mut now = MonoUs(0);
+        fleet.keep_spares(now).unwrap();
+        for (spare, pause_ms) in [(0, 100), (1, 200), (2, 400)] {
+            assert_eq!(fleet.spares_due(), None);
+            assert_eq!(fleet.exited(ExecutorId(spare), &note, now), None);
+            assert_eq!(fleet.spares_due(), Some(now.plus_ms(pause_ms)));
+            fleet.keep_spares(now.plus_ms(pause_ms - 1)).unwrap();
+            assert_eq!(fleet.started(), spare + 1);
+            now = now.plus_ms(pause_ms);
+            fleet.keep_spares(now).unwrap();
+            assert_eq!(fleet.started(), spare + 2);
+        }
+        let bind = Bind { uuid: "GPU-x".to_owned(), memory_bytes: 1, streams: 1, printf_bytes: 1 };
+        fleet.bind(&executor(), &bind).unwrap();
+        fleet.reported(ExecutorId(3), confinement());
+        fleet.reported(ExecutorId(3), Report::Bound);
+        fleet.keep_spares(now).unwrap();
+        assert_eq!(fleet.exited(ExecutorId(4), &note, now), None);
+        assert_eq!(fleet.spares_due(), Some(now.plus_ms(100)));
     }
 }

@@ -28,6 +28,9 @@ pub(crate) struct InfoText<'a> {
     grid_max: [u32; 3],
     shared_bytes_max: u32,
     memory_enforcement: &'static str,
+    /// What each lease takes besides its own size, for its executor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    executor_mb: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     numa_node: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -111,6 +114,7 @@ impl<'a> InfoText<'a> {
             grid_max: gpu.grid_max,
             shared_bytes_max: gpu.shared_bytes_max,
             memory_enforcement: gpu.memory_enforcement.as_str(),
+            executor_mb: None,
             numa_node: gpu.topology.numa_node,
             mig: gpu.mig.map(mig_text),
             peers: gpu.topology.peers.iter().map(PeerText::of).collect(),
@@ -119,6 +123,11 @@ impl<'a> InfoText<'a> {
             state: None,
             state_reason: None,
         }
+    }
+
+    fn with_executor_mb(mut self, executor_mb: u32) -> Self {
+        self.executor_mb = Some(executor_mb);
+        self
     }
 
     fn in_state(mut self, state: GpuState) -> Self {
@@ -161,6 +170,7 @@ impl<'a> HealthText<'a> {
 impl Publisher {
     pub(super) fn info(&self, gpu: &GpuId) -> Result<String, Refusal> {
         let facts = InfoText::of(gpu, self.dispatcher.gpu_info(gpu)?)
+            .with_executor_mb(self.dispatcher.executor_mb(gpu))
             .in_state(self.dispatcher.gpu_state(gpu)?);
         Ok(facts.confined(self.dispatcher.fleet.confinement()).to_line())
     }

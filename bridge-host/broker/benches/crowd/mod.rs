@@ -30,7 +30,12 @@ pub(crate) struct Crowd {
 impl Crowd {
     /// So many jobs wait in [`LEASES`] leases, each with an executor that is ready.
     pub(crate) fn new(jobs: u64) -> Self {
-        let policy = Policy { lease_jobs_max: 1 << 20, gpu_jobs_max: 1 << 20, ..Policy::default() };
+        let policy = Policy {
+            lease_jobs_max: 1 << 20,
+            gpu_jobs_max: 1 << 20,
+            executors_max: 1 << 10,
+            ..Policy::default()
+        };
         let now = Now { unix_ms: UnixMs(1_700_000_000_000), mono_us: MonoUs(0) };
         let mut crowd = Self { broker: Broker::new(policy), now, submitted: 0, running: None };
         crowd.command(Command::AddGpu { gpu: gpu(), info: info(), executor_mb: 0 });

@@ -107,6 +107,7 @@ impl Broker {
         if let Some(waiting) = waiting {
             self.gpu_of(id).waiting.remove(waiting);
         }
+        self.stop_seeking(id);
         let stop = job_stop(id, state, &detail);
         self.drop_queued(id, &stop, now);
         self.lease_changed(id, detail);

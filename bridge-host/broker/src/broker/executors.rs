@@ -16,16 +16,25 @@ use crate::{
 };
 
 impl Broker {
-    /// Spawns the executor of a lease that has work and none, if it may be.
+    /// Has an executor spawned for a lease that has work and none, once there is a place for it.
     pub(super) fn ensure_executor(&mut self, id: LeaseId, now: Now) {
-        let lease = self.lease_at(id);
-        let Executor::None { failures } = lease.executor else { return };
-        if lease.queue.is_empty() || !lease.is_active() || self.gpu_of(id).stopped().is_some() {
-            return;
+        if self.wants_executor(id) {
+            self.seek_place(id, now);
         }
+    }
+
+    pub(super) fn wants_executor(&self, id: LeaseId) -> bool {
+        let lease = self.lease_at(id);
+        let is_stopped = self.gpus.get(&lease.gpu).is_none_or(|gpu| gpu.stopped().is_some());
+        let has_none = matches!(lease.executor, Executor::None { .. });
+        has_none && !lease.queue.is_empty() && lease.is_active() && !is_stopped
+    }
+
+    /// Spawns the executor of a lease that wants one.
+    pub(super) fn spawn(&mut self, id: LeaseId, now: Now) {
         self.gpu_of(id).executors += 1;
         let lease = self.lease_mut(id);
-        lease.executor = Executor::Starting { failures };
+        lease.executor = Executor::Starting { failures: lease.executor.failures() };
         let effect = Effect::SpawnExecutor {
             executor: lease.executor_ref(),
             memory_bytes: lease.memory_bytes(),
@@ -45,6 +54,7 @@ impl Broker {
             Executor::Dying { .. } => return Ok(()),
             _ => return self.lie(executor, "it is ready twice".into(), now),
         }
+        lease.false_starts = 0;
         self.timers.clear(Timer::Executor(id));
         self.refresh(id);
         self.dispatch(&executor.gpu, now);
@@ -111,10 +121,11 @@ impl Broker {
 
     /// An executor that did a job well may fail again without a pause.
     fn forgive(&mut self, id: LeaseId) {
-        if let Executor::Ready { failures } | Executor::Dying { failures, .. } =
-            &mut self.lease_mut(id).executor
-        {
-            *failures = 0;
+        match &mut self.lease_mut(id).executor {
+            Executor::Ready { failures } => *failures = 0,
+            // Its own end counts.
+            Executor::Dying { failures, .. } => *failures = (*failures).min(1),
+            Executor::None { .. } | Executor::Cooling { .. } | Executor::Starting { .. } => {}
         }
     }
 
@@ -126,25 +137,40 @@ impl Broker {
     ) -> Result<(), EventRefused> {
         let id = self.in_charge(executor)?;
         self.lose_running(id, detail, now);
+        let was_starting = matches!(self.executor_state(id), Executor::Starting { .. });
         let (failures, overdue, expected) = match self.executor_state(id) {
             Executor::Dying { failures, overdue } => (*failures, *overdue, true),
-            other => (other.failures(), false, false),
+            other => (other.failures().saturating_add(1), false, false),
         };
         let gpu = self.gpu_of(id);
         gpu.executors -= 1;
         gpu.executors_overdue -= u32::from(overdue);
         self.timers.clear(Timer::Executor(id));
         let lease = self.lease_mut(id);
-        lease.executor = Executor::None { failures: failures.saturating_add(1) };
+        lease.executor = Executor::None { failures };
         lease.account.executors_lost += u64::from(!expected);
+        lease.false_starts = lease.false_starts.saturating_add(u32::from(was_starting));
         self.refresh(id);
         if self.lease_at(id).is_active() {
             self.replace(id, detail, now);
+            self.give_up(id, detail, now);
         }
         self.bury(id);
         self.reset_if_still(&executor.gpu);
         self.resume(&executor.gpu, now);
         Ok(())
+    }
+
+    /// Where no executor can be started, the jobs that wait for one end. A job that comes later is one more try.
+    fn give_up(&mut self, id: LeaseId, detail: &str, now: Now) {
+        let tries = self.lease_at(id).false_starts;
+        if tries < self.policy.executor_starts_max {
+            return;
+        }
+        let text = alloc::format!(
+            "no executor was ready after {tries} tries in a row; the last: {detail}"
+        );
+        self.drop_queued(id, &Stop::new(JobCode::Executor, text), now);
     }
 
     /// A new epoch, and after repeated failures a pause, before the next executor.
@@ -189,6 +215,8 @@ impl Broker {
             }
             Executor::None { .. } | Executor::Dying { .. } => return,
         }
+        let is_failure = reason != KillReason::Place;
+        let failures = failures.saturating_add(u32::from(is_failure));
         lease.executor = Executor::Dying { failures, overdue: false };
         let executor = lease.executor_ref();
         self.effects.push_back(Effect::Kill { executor, reason });
@@ -196,7 +224,7 @@ impl Broker {
         self.timers.set_mono(Timer::Executor(id), dead_by);
     }
 
-    /// An executor's timer: the pause is over, it was not ready in time, or it does not die.
+    /// An executor's timer: the pause is over, it was not ready in time, it does not die, or there was no place for it for long.
     pub(super) fn executor_due(&mut self, id: LeaseId, now: Now) {
         let Some(lease) = self.leases.get_mut(&id) else { return };
         match &mut lease.executor {
@@ -204,13 +232,17 @@ impl Broker {
                 lease.executor = Executor::None { failures: *failures };
                 self.ensure_executor(id, now);
             }
-            Executor::Starting { .. } => self.kill(id, KillReason::NotReady, now),
+            Executor::Starting { .. } => {
+                lease.false_starts = lease.false_starts.saturating_add(1);
+                self.kill(id, KillReason::NotReady, now);
+            }
             Executor::Dying { overdue, .. } if !*overdue => {
                 *overdue = true;
                 self.gpu_of(id).executors_overdue += 1;
                 self.lose_running(id, "was killed and does not die", now);
             }
-            Executor::None { .. } | Executor::Ready { .. } | Executor::Dying { .. } => {}
+            Executor::None { .. } => self.give_places(now),
+            Executor::Ready { .. } | Executor::Dying { .. } => {}
         }
     }
 

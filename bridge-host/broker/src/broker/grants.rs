@@ -1,5 +1,7 @@
 //! Leases begin: asked for, queued, granted; and are changed while they last.
 
+use alloc::string::String;
+
 use ninedoor_abi::{
     Errno, GpuId, LeaseId, Now, Refusal, Subject,
     ctl::{LeaseAsk, LeaseQueued, LeaseSize},
@@ -124,8 +126,12 @@ impl Broker {
         let state = self.gpu(gpu)?;
         let most_mb = state.leasable_mb().saturating_sub(state.executor_mb.into());
         if u64::from(size.mem_mb) > most_mb {
+            let executors = match state.executor_mb {
+                0 => String::new(),
+                executor_mb => alloc::format!(" and {executor_mb} for its executor"),
+            };
             return Err(Refusal::invalid(alloc::format!(
-                "mem_mb is {}, gpu {gpu} has {most_mb} for a lease",
+                "mem_mb is {}, gpu {gpu} has {most_mb} for a lease{executors}",
                 size.mem_mb
             )));
         }

@@ -276,6 +276,7 @@ impl Broker {
             JobPhase::Running { since, .. } => {
                 lease.running.remove(&number);
                 lease.running_bytes -= job.request.memory_bytes;
+                lease.last_end = now.mono_us;
                 lease.account.running_us += now.mono_us.us_since(since.mono_us);
             }
         }

@@ -77,6 +77,9 @@ impl Broker {
             gpu.free_mb(),
             gpu.leasable_mb()
         );
+        if gpu.executor_mb > 0 {
+            text += &alloc::format!(", of which an executor takes {}", gpu.executor_mb);
+        }
         if gpu.leases.len() >= self.policy.leases_max as usize {
             text = alloc::format!(
                 "gpu {} has {} leases, wanted less than {}",

@@ -15,8 +15,13 @@ use crate::{
 };
 
 impl Broker {
-    /// Launches what can be launched.
+    /// Launches what can be launched; an executor that has nothing to do then may have to make room.
     pub(super) fn dispatch(&mut self, gpu: &GpuId, now: Now) {
+        self.launch_all(gpu, now);
+        self.give_places(now);
+    }
+
+    fn launch_all(&mut self, gpu: &GpuId, now: Now) {
         loop {
             let Some(state) = self.gpus.get(gpu) else { return };
             if let Some(turn) = state.turn {

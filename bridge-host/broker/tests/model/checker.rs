@@ -8,6 +8,8 @@ use ninedoor_abi::{
     record::{JobStep, LeaseState},
 };
 
+use crate::run::EXECUTORS_MAX;
+
 #[derive(Debug, Default)]
 pub(crate) struct Checker {
     leasable_mb: BTreeMap<GpuId, u64>,
@@ -108,6 +110,7 @@ impl Checker {
             executor.lease
         );
         self.alive.insert(executor.clone());
+        assert!(self.alive.len() <= EXECUTORS_MAX as usize, "more executors than there may be");
     }
 
     pub(crate) fn became_ready(&mut self, executor: &ExecutorRef) {

@@ -329,6 +329,9 @@ fn take_nth<T>(list: &mut Vec<T>, nth: u8) -> Option<T> {
 
 const ONE: Extent = Extent { x: 1, y: 1, z: 1 };
 
+/// Fewer than leases that may want one.
+pub(crate) const EXECUTORS_MAX: u32 = 2;
+
 fn policy() -> Policy {
     Policy {
         eviction: Eviction::LowerPriority,
@@ -337,6 +340,8 @@ fn policy() -> Policy {
         lease_jobs_max: 6,
         gpu_jobs_max: 12,
         leases_max: 4,
+        executors_max: EXECUTORS_MAX,
+        executor_starts_max: 2,
         ..Policy::default()
     }
 }

@@ -1,8 +1,11 @@
 //! Executors: spawned, killed, replaced; their lies and their deaths.
 
-use bridge_host_broker::{Command, Effect, Event, EventRefused, JobNumber};
+use bridge_host_broker::{Command, Effect, Event, EventRefused, JobNumber, Policy};
 use bridge_host_gpu::Health;
-use ninedoor_abi::{Epoch, LeaseId, record::JobCode};
+use ninedoor_abi::{
+    Epoch, LeaseId,
+    record::{JobCode, JobStep},
+};
 
 use crate::world::{World, fine, gpu, request};
 
@@ -134,6 +137,65 @@ fn executor_that_is_not_ready_in_time_is_killed_and_one_that_keeps_dying_is_spaw
     world.die(lease);
     world.submit("w", "l");
     assert_eq!(spawns(&world), 6, "a job that ended well forgives");
+}
+
+/// Proves JOB-26.
+#[test]
+fn jobs_end_when_no_executor_of_their_lease_can_be_started_and_a_later_one_is_one_more_try() {
+    let mut world = World::new();
+    let lease = world.lease("w", 1024, 600).unwrap().id;
+    let other = world.lease("v", 1024, 600).unwrap().id;
+    for (who, job) in [("w", "j"), ("w", "k"), ("v", "o")] {
+        world.submit(who, job);
+    }
+    world.ready(other);
+    world.finish(other, JobNumber(3));
+    for _ in 1..8 {
+        world.not_spawned(lease);
+        assert_eq!(world.story("j"), ["QUEUED"]);
+        world.pass_ms(3_200);
+    }
+    world.not_spawned(lease);
+    assert_eq!(world.story("k"), ["QUEUED", "ERR EXECUTOR"]);
+    let JobStep::Err { code, detail, sticky: false } = world.last_step("j") else { panic!() };
+    assert_eq!(code, JobCode::Executor);
+    assert_eq!(
+        detail,
+        "no executor was ready after 8 tries in a row; the last: could not be spawned: no such file"
+    );
+    world.submit("w", "later");
+    world.pass_ms(10_000);
+    world.not_spawned(lease);
+    assert_eq!(world.story("later"), ["QUEUED", "ERR EXECUTOR"]);
+    world.submit("w", "mended");
+    world.pass_ms(10_000);
+    world.ready(lease);
+    assert_eq!(world.story("mended"), ["QUEUED", "RUNNING"]);
+    assert_eq!(world.story("o"), ["QUEUED", "RUNNING", "OK"], "nobody else's was touched");
+}
+
+/// Proves JOB-26.
+#[test]
+fn executors_that_are_never_ready_in_time_count_and_those_that_die_at_work_do_not() {
+    let policy = Policy { executor_starts_max: 2, ..Policy::default() };
+    let mut world = World::with_policy(policy);
+    let lease = world.lease("w", 1024, 600).unwrap().id;
+    for job in ["a", "b", "c", "d"] {
+        world.submit("w", job);
+    }
+    for _ in 0..3 {
+        world.ready(lease);
+        world.die(lease);
+        world.pass_ms(1_000);
+    }
+    assert_eq!(world.story("c"), ["QUEUED", "RUNNING", "ERR LOST"]);
+    assert_eq!(world.story("d"), ["QUEUED"]);
+    for _ in 0..2 {
+        world.pass_ms(10_000);
+        world.die(lease);
+        world.pass_ms(1_000);
+    }
+    assert_eq!(world.story("d"), ["QUEUED", "ERR EXECUTOR"]);
 }
 
 /// Proves JOB-16.

@@ -82,6 +82,7 @@ fn refusal_for_want_of_room_says_who_makes_room_when() {
     assert_eq!(world.lease("d", 1024, 60).unwrap().id, LeaseId(3), "a refusal consumes no id");
 }
 
+/// Proves LEASE-23.
 #[test]
 fn memory_that_is_reserved_or_an_executors_own_is_not_leased() {
     let mut world = World::new();
@@ -89,14 +90,13 @@ fn memory_that_is_reserved_or_an_executors_own_is_not_leased() {
     world.command(Command::AddGpu { gpu: gpu("GPU-0"), info, executor_mb: 100 }).unwrap();
     assert_eq!(
         world.lease("w", 3497, 60).unwrap_err(),
-        "EINVAL mem_mb is 3497, gpu GPU-0 has 3496 for a lease"
+        "EINVAL mem_mb is 3497, gpu GPU-0 has 3496 for a lease and 100 for its executor"
     );
     world.lease("w", 3000, 60).unwrap();
     assert!(
-        world
-            .lease("v", 397, 60)
-            .unwrap_err()
-            .starts_with("EBUSY gpu GPU-0 has 496 of 3596 MiB free")
+        world.lease("v", 397, 60).unwrap_err().starts_with(
+            "EBUSY gpu GPU-0 has 496 of 3596 MiB free, of which an executor takes 100"
+        )
     );
     world.lease("v", 396, 60).unwrap();
 }

@@ -5,6 +5,7 @@ mod accounts;
 mod executors;
 mod jobs;
 mod leases;
+mod places;
 mod recovery;
 mod sharing;
 mod waiting;

@@ -206,6 +206,22 @@ impl World {
         self.event(Event::Died { executor, detail: "was killed by signal 9".into() }).unwrap();
     }
 
+    /// The executor that was asked for never came to be.
+    pub(crate) fn not_spawned(&mut self, lease: LeaseId) {
+        let executor = self.executor_of(lease);
+        let detail = "could not be spawned: no such file".into();
+        self.event(Event::Died { executor, detail }).unwrap();
+    }
+
+    /// The leases for which executors were spawned so far, in order.
+    pub(crate) fn spawned(&self) -> Vec<String> {
+        let spawns = self.log.iter().filter_map(|effect| match effect {
+            Effect::SpawnExecutor { executor, .. } => Some(executor.lease.to_string()),
+            _ => None,
+        });
+        spawns.collect()
+    }
+
     /// The steps of a job so far, in short: `QUEUED`, `RUNNING`, `OK`, `ERR TIMEOUT`.
     pub(crate) fn story(&self, job: &str) -> Vec<String> {
         self.steps(job).map(short).collect()

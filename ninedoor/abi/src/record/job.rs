@@ -154,6 +154,8 @@ words! {
         Cancelled = "CANCELLED",
         /// What became of it cannot be known: its executor or the daemon died.
         Lost = "LOST",
+        /// No executor could be started for its lease.
+        Executor = "EXECUTOR",
         /// It asked for something that cannot be: grid, block, parameters.
         Invalid = "INVALID",
         /// The module is malformed or does not compile.
