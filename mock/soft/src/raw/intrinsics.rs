@@ -1,4 +1,4 @@
-//! Kernels by AVX-512's own instructions: comparing into a mask of lanes, choosing by one, moving lanes about.
+//! Kernels by AVX-512's own instructions: comparing into a mask of lanes, choosing by one, moving lanes about; the last by AVX2 too.
 //!
 //! Compilers do not find these in the plain loops of [`crate::kernels`]; what they make of those loops is several times slower than
 //! for older processors. Results are the same bits.
@@ -217,6 +217,52 @@ pub(super) fn shuffle32(
     }
 }
 
+/// The same by AVX2, which moves eight lanes at a time: each eight lanes are chosen from the four eights.
+#[target_feature(enable = "avx2")]
+pub(super) fn shuffle32_by_eights(
+    d: &mut [Chunk<u32>],
+    here: &[u32],
+    a: View<'_, u32>,
+    sources: &[u32; WARP_LANES],
+) {
+    const EIGHTS: usize = WARP_LANES / 8;
+    let sources = eights(sources);
+    let from = [0, 1, 2, 3].map(|eight| {
+        sources.map(|source| {
+            _mm256_cmpeq_epi32(_mm256_srli_epi32::<3>(source), _mm256_set1_epi32(eight))
+        })
+    });
+    let top = _mm256_set1_epi32(31);
+    for (warp, (d, here)) in d.iter_mut().zip(here).enumerate() {
+        let own = eights(a.chunk(warp));
+        let here = _mm256_set1_epi32(here.cast_signed());
+        let mut moved = own;
+        for (to, moved) in moved.iter_mut().enumerate() {
+            let mut there = _mm256_setzero_si256();
+            for eight in 0..EIGHTS {
+                let lanes = _mm256_permutevar8x32_epi32(own[eight], sources[to]);
+                there = _mm256_or_si256(there, _mm256_and_si256(lanes, from[eight][to]));
+            }
+            // the bit of each source becomes the sign
+            let is_here = _mm256_sllv_epi32(here, _mm256_sub_epi32(top, sources[to]));
+            *moved = _mm256_castps_si256(_mm256_blendv_ps(
+                _mm256_castsi256_ps(*moved),
+                _mm256_castsi256_ps(there),
+                _mm256_castsi256_ps(is_here),
+            ));
+        }
+        // SAFETY: as many bytes, and any are an unsigned integer.
+        d.0 = unsafe { std::mem::transmute::<[__m256i; EIGHTS], [u32; WARP_LANES]>(moved) };
+    }
+}
+
+/// The lanes of a warp in registers of eight.
+#[inline(always)]
+const fn eights(lanes: &[u32; WARP_LANES]) -> [__m256i; WARP_LANES / 8] {
+    // SAFETY: as many bytes, and any are a value of an integer register; the read asks for no alignment.
+    unsafe { std::ptr::from_ref(lanes).cast::<[__m256i; WARP_LANES / 8]>().read_unaligned() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -314,18 +360,19 @@ mod tests {
     }
     #[test]
     fn lanes_move_as_in_the_plain_loop() {
-        let Some(isa) = Isa::at(Level::Avx512) else { return };
         let a = warps(7, |n| n as u32);
         let here = [u32::MAX, 0x00ff_f00f, 1];
-        for sources in [
-            std::array::from_fn(|i| 31 - i as u32),
-            [5; 32],
-            std::array::from_fn(|i| i as u32 * 7 % 32),
-        ] {
-            let (mut seen, mut wanted) = (a.clone(), a.clone());
-            isa.shuffle32(&mut seen, &here, View::each(&a), &sources);
-            kernels::shuffle32(&mut wanted, &here, View::each(&a), &sources);
-            assert_eq!(seen, wanted);
+        for isa in [Level::Avx2, Level::Avx512].into_iter().filter_map(Isa::at) {
+            for sources in [
+                std::array::from_fn(|i| 31 - i as u32),
+                [5; 32],
+                std::array::from_fn(|i| i as u32 * 7 % 32),
+            ] {
+                let (mut seen, mut wanted) = (a.clone(), a.clone());
+                isa.shuffle32(&mut seen, &here, View::each(&a), &sources);
+                kernels::shuffle32(&mut wanted, &here, View::each(&a), &sources);
+                assert_eq!(seen, wanted, "{isa:?}");
+            }
         }
     }
 }

@@ -81,6 +81,26 @@ pub trait Loop {
 }
 
 impl Isa {
+    /// [`kernels::shuffle32`] by the instructions of this level.
+    #[inline]
+    pub fn shuffle32(
+        self,
+        d: &mut [Chunk<u32>],
+        here: &[u32],
+        a: View<'_, u32>,
+        sources: &[u32; WARP_LANES],
+    ) {
+        match self.0 {
+            // SAFETY: an `Isa` of this level exists only where the processor has its features.
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => unsafe { super::intrinsics::shuffle32(d, here, a, sources) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => unsafe { super::intrinsics::shuffle32_by_eights(d, here, a, sources) },
+            _ => kernels::shuffle32(d, here, a, sources),
+        }
+    }
+
     /// Runs a loop by the instructions of this level.
     #[inline]
     pub fn run<L: Loop>(self, each: L) -> L::Output {
@@ -177,7 +197,6 @@ dispatch! {
     intrinsics blend16(d: &mut [Chunk<u16>], masks: &[u32], a: &[Chunk<u16>]);
     intrinsics blend32(d: &mut [Chunk<u32>], masks: &[u32], a: &[Chunk<u32>]);
     intrinsics blend64(d: &mut [Chunk<u64>], masks: &[u32], a: &[Chunk<u64>]);
-    intrinsics shuffle32(d: &mut [Chunk<u32>], here: &[u32], a: View<'_, u32>, sources: &[u32; WARP_LANES]);
     kernels load_tile16(region: &Region, tile: &Tile, d: &mut [u16]);
     kernels load_tile32(region: &Region, tile: &Tile, d: &mut [u32]);
     kernels load_tile64(region: &Region, tile: &Tile, d: &mut [u64]);

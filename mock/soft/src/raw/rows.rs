@@ -157,6 +157,20 @@ impl Region {
         extend: impl Fn(W) -> T,
     ) {
         let mut at = self.at_steps::<W>(start, step, d.len());
+        let mut d = d;
+        if size_of::<W>() == 4
+            && step == 8
+            && let Some(pairs) = d.len().checked_sub(1)
+        {
+            // every second word is the low half of a pair: compilers make vectors of that
+            let (firsts, last) = d.split_at_mut(pairs);
+            for (i, d) in firsts.iter_mut().enumerate() {
+                // SAFETY: the second word of a pair lies before the next lane's, which `at_steps` has checked; any bytes are a value.
+                let pair = unsafe { at.cast::<u64>().add(i).read_unaligned() };
+                *d = extend(W::narrow(pair));
+            }
+            (d, at) = (last, at.wrapping_add(8 * pairs));
+        }
         for d in d {
             // SAFETY: `at_steps` has checked the first and the last, and so all between.
             *d = extend(unsafe { W::load(at) });

@@ -126,9 +126,13 @@ fn spread(axis: Axis, range: Range<usize>, extent: Extent) -> Option<Mask> {
 /// The first `period` lanes of a mask again and again.
 fn repeated(mask: &Mask, period: usize) -> Option<Mask> {
     if period.is_multiple_of(WARP_LANES) {
-        let words = &mask.0[..(period / WARP_LANES).min(WARPS_MAX)];
-        let mut all = Mask::EMPTY;
-        all.0.chunks_mut(words.len()).for_each(|part| part.copy_from_slice(&words[..part.len()]));
+        let (mut all, mut warps) = (*mask, period / WARP_LANES);
+        while warps < WARPS_MAX {
+            let (done, rest) = all.0.split_at_mut(warps);
+            let more = warps.min(rest.len());
+            rest[..more].copy_from_slice(&done[..more]);
+            warps += more;
+        }
         return Some(all);
     }
     if !WARP_LANES.is_multiple_of(period) {

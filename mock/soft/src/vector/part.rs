@@ -10,28 +10,37 @@ use crate::limits::WARP_LANES;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Part {
     pub(super) start: [u32; 3],
+    /// Where it has several rows, they are whole.
     pub(super) extent: Extent,
+    /// The mask has every lane of it.
+    pub(super) full: bool,
 }
 
 impl Part {
     /// All lanes.
     pub(super) const fn whole(extent: Extent) -> Self {
-        Self { start: [0; 3], extent }
+        Self { start: [0; 3], extent, full: true }
     }
 
     /// The smallest box that is easily found.
     pub(super) fn of(mask: &Mask, extent: Extent) -> Self {
         let [n0, n1, n2] = extent.0;
-        let Some((folded, planes)) = folded(mask, extent) else { return Self::whole(extent) };
-        let (Some(low), Some(high)) = (folded.lowest(), folded.highest()) else {
-            return Self { start: [0; 3], extent: Extent([0, n1, n2]) };
+        let Some((folded, planes, alike)) = folded(mask, extent) else {
+            return Self { full: false, ..Self::whole(extent) };
         };
+        let (Some(low), Some(high)) = (folded.lowest(), folded.highest()) else {
+            return Self { start: [0; 3], extent: Extent([0, n1, n2]), full: true };
+        };
+        let one_run = Mask::first(high + 1).without(&Mask::first(low)) == folded;
         let (low, high) = (low as u32, high as u32);
         let (first_row, last_row) = (low / n0, high / n0);
-        let (x, width) = if first_row == last_row { (low % n0, high - low + 1) } else { (0, n0) };
+        let one_row = first_row == last_row;
+        let (x, width) = if one_row { (low % n0, high - low + 1) } else { (0, n0) };
+        let whole_rows = low.is_multiple_of(n0) && (high + 1).is_multiple_of(n0);
         Self {
             start: [x, first_row, planes.start],
             extent: Extent([width, last_row - first_row + 1, planes.end - planes.start]),
+            full: alike && one_run && (one_row || whole_rows),
         }
     }
 
@@ -40,31 +49,21 @@ impl Part {
         Affine { base: shape.at(self.start), ..*shape }
     }
 
-    /// Runs of lanes that cover the box, in order.
-    pub(super) fn spans(&self, all: Extent) -> impl Iterator<Item = Range<usize>> + use<> {
-        let [n0, n1, _] = all.0.map(|n| n as usize);
-        let [x, y, z] = self.start.map(|c| c as usize);
-        let [width, height, depth] = self.extent.0.map(|n| n as usize);
-        let plane = n0 * n1;
-        // planes that are taken as a whole lie one behind the other
-        let (count, together) = if width * height == plane { (1, depth) } else { (depth, 1) };
-        let first = y * n0 + x;
-        let length =
-            if width == 0 { 0 } else { (height - 1) * n0 + width + (together - 1) * plane };
-        (0..count).map(move |i| {
-            let from = (z + i) * plane + first;
-            from..from + length
-        })
+    /// Its first lane, of `all`.
+    #[inline]
+    pub(super) const fn first_lane(&self, all: Extent) -> usize {
+        let ([x, y, z], [n0, n1, _]) = (self.start, all.0);
+        ((z * n1 + y) * n0 + x) as usize
     }
 }
 
-/// The lanes of all planes laid over each other, and the planes from the first to the last that has any; none where planes do not
-/// consist of warps.
-fn folded(mask: &Mask, extent: Extent) -> Option<(Mask, Range<u32>)> {
+/// The lanes of all planes laid over each other, the planes from the first to the last that has any, and whether those are alike;
+/// none where planes do not consist of warps.
+fn folded(mask: &Mask, extent: Extent) -> Option<(Mask, Range<u32>, bool)> {
     let [n0, n1, n2] = extent.0;
     let lanes = (n0 * n1) as usize;
     if n2 == 1 {
-        return Some((*mask, 0..1));
+        return Some((*mask, 0..1, true));
     }
     if !lanes.is_multiple_of(WARP_LANES) {
         return None;
@@ -79,7 +78,10 @@ fn folded(mask: &Mask, extent: Extent) -> Option<(Mask, Range<u32>)> {
         }
         folded.0.iter_mut().zip(words).for_each(|(all, word)| *all |= word);
     }
-    Some((folded, first.min(end)..end))
+    let planes = first.min(end)..end;
+    let mut between = mask.0.chunks(warps).take(end as usize).skip(planes.start as usize);
+    let alike = between.all(|words| words == &folded.0[..warps]);
+    Some((folded, planes, alike))
 }
 
 #[cfg(test)]
@@ -92,35 +94,45 @@ mod tests {
         mask
     }
 
-    /// Every box holds its mask, and its spans are its lanes at least.
+    /// Every box holds its mask, and a full one nothing else.
     #[test]
     fn a_box_holds_its_lanes() {
+        let mut full = 0;
         for extent in [[64, 1, 1], [16, 4, 1], [16, 4, 4], [128, 1, 3], [5, 3, 2]].map(Extent) {
-            for lanes in [vec![0], vec![3, 7], vec![2, 30], (0..extent.lanes()).collect()] {
+            for lanes in [
+                vec![0],
+                vec![3, 7],
+                vec![2, 30],
+                (0..extent.lanes()).collect(),
+                (16..48).collect(),
+                (0..3).flat_map(|plane| 128 * plane + 5..128 * plane + 70).collect(),
+            ] {
                 let mask = mask(lanes.into_iter().filter(|lane| *lane < extent.lanes()));
                 let part = Part::of(&mask, extent);
-                let covered: Vec<usize> = part.spans(extent).flatten().collect();
-                for lane in mask.lanes() {
+                let inside = |lane: usize| {
                     let at = extent.of(lane);
-                    let inside = (0..3).all(|i| {
-                        part.start[i] <= at[i] && at[i] < part.start[i] + part.extent.0[i]
-                    });
-                    assert!(inside, "{lane} of {extent:?} in {part:?}");
-                    assert!(covered.contains(&lane), "{lane} of {extent:?} in {part:?}");
+                    (0..3)
+                        .all(|i| part.start[i] <= at[i] && at[i] < part.start[i] + part.extent.0[i])
+                };
+                for lane in mask.lanes() {
+                    assert!(inside(lane), "{lane} of {extent:?} in {part:?}");
                 }
+                let all = (0..extent.lanes()).filter(|lane| inside(*lane)).count();
+                let wanted = mask.count() as usize == all;
+                assert!(wanted || !part.full, "{all} lanes in {part:?}");
+                full += usize::from(part.full);
             }
         }
+        assert!(full > 12, "{full} of them full");
     }
 
     #[test]
     fn the_same_few_lanes_of_many_planes_make_a_thin_box() {
         let extent = Extent([256, 1, 4]);
         let part = Part::of(&mask([0, 3, 256, 515, 768]), extent);
-        assert_eq!(part, Part { start: [0, 0, 0], extent: Extent([4, 1, 4]) });
-        let spans: Vec<_> = part.spans(extent).collect();
-        assert_eq!(spans, [0..4, 256..260, 512..516, 768..772]);
-        let whole: Vec<_> =
-            Part::whole(extent).spans(extent).map(|span| (span.start, span.end)).collect();
-        assert_eq!(whole, [(0, 1024)]);
+        assert_eq!(part, Part { start: [0, 0, 0], extent: Extent([4, 1, 4]), full: false });
+        let part = Part::of(&mask([2, 3, 258, 259]), extent);
+        assert_eq!(part, Part { start: [2, 0, 0], extent: Extent([2, 1, 2]), full: true });
+        assert_eq!(part.first_lane(extent), 2);
     }
 }

@@ -1,5 +1,6 @@
 //! Rows of lanes between registers and memory, where offsets have a shape: all places have been checked.
 
+use std::marker::PhantomData;
 use std::ops::Range;
 
 use super::code::Format;
@@ -12,7 +13,7 @@ use super::width::{Width, finish};
 use crate::kernels::{TILE_WIDTHS, View};
 use crate::limits::WARP_LANES;
 use crate::ops::convert::sign_extend;
-use crate::raw::{Isa, Region, Tile, Word, lanes, lanes_mut};
+use crate::raw::{Isa, Loop, Region, Tile, Word, lanes, lanes_mut};
 
 /// Runs `$body` with `$w` as the unsigned type of that many bytes.
 macro_rules! by_bytes {
@@ -76,15 +77,13 @@ pub(super) fn load_into<T: Width>(
     let extent = file.extent();
     let mut target = file.take(slot, keep);
     let d = lanes_mut(&mut target.chunks);
-    for span in part.spans(extent) {
-        let tile = tile_of(offsets, extent, &span, ty.bytes());
-        if let Some(tile) = tile.filter(|_| ty.bytes() * 8 == T::BITS) {
-            T::load_tile(isa, region, &tile, &mut d[span]);
-            continue;
-        }
-        let extension = Extension::of(ty);
+    let same_size = ty.bytes() * 8 == T::BITS;
+    if let Some((tile, lanes)) = tile_of(offsets, extent, part, ty.bytes()).filter(|_| same_size) {
+        T::load_tile(isa, region, &tile, &mut d[lanes]);
+    } else {
+        let (course, lanes, extension) = ((region, offsets), (extent, part), Extension::of(ty));
         by_bytes!(ty.bytes(), |W| {
-            read_rows::<W, T>((region, offsets), extent, span, d, |value| extension.apply(value));
+            isa.run(ReadRows::<W, T> { course, lanes, d, extension, word: PhantomData });
         });
     }
     finish(file, isa, scope, (slot, keep), target);
@@ -94,49 +93,52 @@ pub(super) fn load_into<T: Width>(
 pub(super) fn store_from<T: Width>(
     file: &mut File<T>,
     slot: SlotId,
-    Reach { isa, scope, .. }: Reach<'_>,
+    Reach { isa, scope, part }: Reach<'_>,
     (region, offsets, ty): (&Region, &Affine<u64>, Format),
 ) {
     file.spell(slot);
     let (view, extent) = (file.view(slot, 0), file.extent());
-    if let Some(chunks) = view.chunks_of_each()
-        && scope.whole
-        && ty.bytes() * 8 == T::BITS
-        && let Some(tile) = tile_of(offsets, extent, &(0..extent.lanes()), ty.bytes())
-        && !tile.spread
-    {
-        T::store_tile(isa, region, &tile, &lanes(chunks)[..extent.lanes()]);
+    if let Some(chunks) = view.chunks_of_each().filter(|_| part.full) {
+        let values = lanes(chunks);
+        let tile = tile_of(offsets, extent, part, ty.bytes()).filter(|(tile, _)| !tile.spread);
+        if let Some((tile, lanes)) = tile.filter(|_| ty.bytes() * 8 == T::BITS) {
+            T::store_tile(isa, region, &tile, &values[lanes]);
+            return;
+        }
+        let (course, lanes) = ((region, offsets), (extent, part));
+        by_bytes!(ty.bytes(), |W| {
+            isa.run(WriteRows::<W, T> { course, lanes, values, word: PhantomData });
+        });
         return;
     }
     by_bytes!(ty.bytes(), |W| {
-        write_rows::<W, T>((region, offsets), extent, (&scope.mask, scope.whole), view, |value| {
-            value.zero_extended() as W
+        write_lanes::<W, T>((region, offsets), extent, &scope.mask, view, |value| {
+            W::narrow(value.number())
         });
     });
 }
 
-/// The rows of a span of lanes as a tile, where it has whole rows of a usual width that do not lie one behind the other.
-fn tile_of(offsets: &Affine<u64>, extent: Extent, span: &Range<usize>, bytes: u32) -> Option<Tile> {
-    let [n0, n1, _] = extent.0;
-    let (width, plane) = (n0 as usize, (n0 * n1) as usize);
+/// The rows of a box of lanes as a tile, where they are whole, of a usual width, and do not lie one behind the other; and its lanes.
+fn tile_of(
+    offsets: &Affine<u64>,
+    all: Extent,
+    part: &Part,
+    bytes: u32,
+) -> Option<(Tile, Range<usize>)> {
+    let [n0, n1, _] = all.0;
+    let [width, height, depth] = part.extent.0;
     let [step, row_step, plane_step] = offsets.step;
     let spread = step == 0;
-    if !(TILE_WIDTHS.contains(&width) && (spread || step == u64::from(bytes))) {
+    if width != n0 || !TILE_WIDTHS.contains(&(width as usize)) || depth > 1 && height != n1 {
         return None;
     }
-    let whole_rows = span.start.is_multiple_of(width) && span.len().is_multiple_of(width);
-    if !whole_rows || span.is_empty() {
+    if !spread && step != u64::from(bytes) {
         return None;
     }
-    let (rows, planes) = if span.len() <= plane - span.start % plane {
-        (span.len() / width, 1)
-    } else if span.start.is_multiple_of(plane) && span.len().is_multiple_of(plane) {
-        (n1 as usize, span.len() / plane)
-    } else {
-        return None;
-    };
-    let start = offsets.at(extent.of(span.start));
-    Some(Tile { start, width, spread, rows: (rows, row_step), planes: (planes, plane_step) })
+    let (rows, planes) = ((height as usize, row_step), (depth as usize, plane_step));
+    let tile = Tile { start: offsets.at(part.start), width: width as usize, spread, rows, planes };
+    let first = part.first_lane(all);
+    Some((tile, first..first + part.extent.lanes()))
 }
 
 /// Whether no two lanes touch the same byte, judged from the steps alone.
@@ -193,34 +195,117 @@ fn runs(
     }
 }
 
-/// Reads one value for each lane in reach.
+/// The same of a box of lanes, whole rows or a part of one.
 #[inline(always)]
-fn read_rows<W: Word, T: Bits + Word>(
-    (region, offsets): (&Region, &Affine<u64>),
-    extent: Extent,
-    reach: Range<usize>,
+fn runs_of_box(
+    offsets: &Affine<u64>,
+    (all, part): (Extent, &Part),
+    mut each: impl FnMut(Range<usize>, u64),
+) {
+    let [n0, n1, _] = all.0.map(|n| n as usize);
+    let [width, height, depth] = part.extent.0.map(|n| n as usize);
+    let [step, row_step, plane_step] = offsets.step;
+    let (plane, follows) = (n0 * n1, |count: usize| step.wrapping_mul(count as u64));
+    let (mut length, mut rows, mut planes) = (width, height, depth);
+    if rows > 1 && row_step == follows(n0) {
+        (length, rows) = (n0 * rows, 1);
+    }
+    if planes > 1 && rows == 1 && length == plane && plane_step == follows(plane) {
+        (length, planes) = (plane * planes, 1);
+    }
+    if length == 0 {
+        return;
+    }
+    let (mut first, mut start) = (part.first_lane(all), offsets.at(part.start));
+    for _ in 0..planes {
+        let (mut lane, mut at) = (first, start);
+        for _ in 0..rows {
+            each(lane..lane + length, at);
+            (lane, at) = (lane + n0, at.wrapping_add(row_step));
+        }
+        (first, start) = (first + plane, start.wrapping_add(plane_step));
+    }
+}
+
+/// A load of a box of lanes.
+struct ReadRows<'r, W, T> {
+    course: (&'r Region, &'r Affine<u64>),
+    lanes: (Extent, &'r Part),
+    d: &'r mut [T],
+    extension: Extension,
+    word: PhantomData<W>,
+}
+
+impl<W: Word, T: Width> Loop for ReadRows<'_, W, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { course: (region, offsets), lanes, d, extension, .. } = self;
+        runs_of_box(offsets, lanes, |run, at| {
+            if size_of::<W>() == size_of::<T>() {
+                read_row(region, (at, offsets.step[0]), &mut d[run], |value: W| {
+                    T::narrow(value.number())
+                });
+            } else {
+                read_row(region, (at, offsets.step[0]), &mut d[run], |value: W| {
+                    extension.apply(value)
+                });
+            }
+        });
+    }
+}
+
+/// Reads values that lie at equal steps.
+#[inline(always)]
+fn read_row<W: Word, T: Bits + Word>(
+    region: &Region,
+    (at, step): (u64, u64),
     d: &mut [T],
     extend: impl Fn(W) -> T,
 ) {
-    let step = offsets.step[0];
     let bytes = size_of::<W>() as u64;
-    runs(offsets, extent, reach, |run, at| {
-        let d = &mut d[run];
-        if step == 0 {
-            fill(d, extend(region.load(at)));
-        } else if step == bytes && size_of::<W>() == size_of::<T>() {
-            load_row(region, at, d);
-        } else if step == bytes {
-            let mut piece = [W::default(); WARP_LANES];
-            for (d, i) in d.chunks_mut(WARP_LANES).zip(0..) {
-                let piece = &mut piece[..d.len()];
-                region.load_row(at + i * bytes * WARP_LANES as u64, piece);
-                d.iter_mut().zip(piece).for_each(|(d, value)| *d = extend(*value));
-            }
-        } else {
-            region.load_steps(at, step, d, &extend);
+    if step == 0 {
+        fill(d, extend(region.load(at)));
+    } else if step == bytes && size_of::<W>() == size_of::<T>() {
+        load_row(region, at, d);
+    } else if step == bytes {
+        let mut piece = [W::default(); WARP_LANES];
+        for (d, i) in d.chunks_mut(WARP_LANES).zip(0..) {
+            let piece = &mut piece[..d.len()];
+            region.load_row(at + i * bytes * WARP_LANES as u64, piece);
+            d.iter_mut().zip(piece).for_each(|(d, value)| *d = extend(*value));
         }
-    });
+    } else {
+        region.load_steps(at, step, d, extend);
+    }
+}
+
+/// A store of a box of lanes.
+struct WriteRows<'r, W, T> {
+    course: (&'r Region, &'r Affine<u64>),
+    lanes: (Extent, &'r Part),
+    values: &'r [T],
+    word: PhantomData<W>,
+}
+
+impl<W: Word, T: Width> Loop for WriteRows<'_, W, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { course: (region, offsets), lanes, values, .. } = self;
+        let (step, bytes) = (offsets.step[0], size_of::<W>() as u64);
+        runs_of_box(offsets, lanes, |run, at| {
+            let values = &values[run];
+            if step == bytes && size_of::<W>() == size_of::<T>() {
+                region.store_row(at, values);
+                expect_next(region, at, values.len() as u64 * bytes);
+            } else {
+                region.store_steps(at, step, values, |value| W::narrow(value.number()));
+            }
+        });
+    }
 }
 
 /// Rows as short as these are usual for blocks with two coordinates; their copies need no call.
@@ -260,28 +345,16 @@ fn expect_next(region: &Region, at: u64, bytes: u64) {
 /// Rows from this size on come from memory rather than from a cache.
 const LONG_ROW_BYTES: u64 = 1024;
 
-/// Writes one value for each lane of the mask.
-fn write_rows<W: Word, T: Bits + Word>(
+/// Writes one value for each lane of the mask, which may have any.
+fn write_lanes<W: Word, T: Bits + Word>(
     (region, offsets): (&Region, &Affine<u64>),
     extent: Extent,
-    (mask, whole): (&Mask, bool),
+    mask: &Mask,
     view: View<'_, T>,
     cut: impl Fn(T) -> W,
 ) {
     let step = offsets.step[0];
     let bytes = size_of::<W>() as u64;
-    if let Some(chunks) = view.chunks_of_each()
-        && whole
-        && step == bytes
-        && size_of::<W>() == size_of::<T>()
-    {
-        let values = lanes(chunks);
-        runs(offsets, extent, 0..extent.lanes(), |run, at| {
-            region.store_row(at, &values[run.clone()]);
-            expect_next(region, at, run.len() as u64 * bytes);
-        });
-        return;
-    }
     for warp in mask.warps().each() {
         let word = mask.0[warp];
         let start = warp * WARP_LANES;
@@ -347,17 +420,39 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_read_as_their_lanes_would_be() {
+    fn rows_are_moved_as_their_lanes_would_be() {
         let region = Region::zeroed(4096).expect("memory");
         (0..4096).for_each(|i| region.store(i, (i * 7 % 251) as u8));
-        let extent = Extent([16, 4, 1]);
-        for step in [[2u64, 32, 0], [0, 2, 0], [6, 200, 0], [2, 100, 0]] {
-            let offsets = Affine { base: 10, step };
-            let mut d = [0u32; 64];
-            read_rows::<u16, u32>((&region, &offsets), extent, 0..64, &mut d, u32::from);
-            for (lane, value) in d.iter().enumerate() {
-                let at = offsets.at(extent.of(lane));
-                assert_eq!(*value, u32::from(region.load::<u16>(at)), "{step:?} lane {lane}");
+        let boxes = [
+            ([16, 4, 1], [0, 0, 0], [16, 4, 1]),
+            ([16, 4, 1], [3, 2, 0], [9, 1, 1]),
+            ([8, 4, 2], [0, 1, 0], [8, 2, 2]),
+            ([32, 1, 2], [4, 0, 0], [20, 1, 2]),
+        ];
+        for (extent, start, part) in boxes {
+            let (extent, part) = (Extent(extent), Part { start, extent: Extent(part), full: true });
+            for step in [[2u64, 32, 64], [0, 2, 8], [6, 200, 300], [4, 100, 400], [8, 64, 500]] {
+                let offsets = Affine { base: 12, step };
+                let (course, lanes) = ((&region, &offsets), (extent, &part));
+                let mut d = [7u32; 64];
+                let extension = Extension { signed: false, bits: 16 };
+                ReadRows::<u16, u32> { course, lanes, d: &mut d, extension, word: PhantomData }
+                    .run();
+                let copy = Region::zeroed(4096).expect("memory");
+                let course = (&copy, &offsets);
+                WriteRows::<u16, u32> { course, lanes, values: &d, word: PhantomData }.run();
+                for (lane, value) in d.iter().enumerate() {
+                    let at = extent.of(lane);
+                    let inside =
+                        (0..3).all(|i| (start[i]..start[i] + part.extent.0[i]).contains(&at[i]));
+                    let at = offsets.at(at);
+                    let wanted = if inside { region.load::<u16>(at).into() } else { 7 };
+                    assert_eq!(*value, wanted, "{step:?} lane {lane}");
+                    assert!(
+                        !inside || copy.load::<u16>(at) == wanted as u16,
+                        "{step:?} lane {lane}"
+                    );
+                }
             }
         }
     }
