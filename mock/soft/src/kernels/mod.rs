@@ -6,8 +6,10 @@
 
 pub mod chunk;
 mod families;
+mod fetch;
 mod tiles;
 
 pub use chunk::{Chunk, View};
 pub use families::*;
+pub use fetch::*;
 pub use tiles::*;

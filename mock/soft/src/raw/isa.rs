@@ -7,7 +7,7 @@ use crate::kernels::{
     Unary64, View, Wide, Widen, Widen16,
 };
 
-use super::{Region, Tile};
+use super::{Region, Tile, Walks};
 use crate::limits::WARP_LANES;
 
 /// A set of vector instructions. What it computes does not depend on it, only how fast.
@@ -177,6 +177,8 @@ dispatch! {
     kernels unary32(op: Unary32, d: &mut [Chunk<u32>], a: View<'_, u32>);
     kernels binary32(op: Binary32, d: &mut [Chunk<u32>], a: View<'_, u32>, b: View<'_, u32>);
     kernels ternary32(op: Ternary32, d: &mut [Chunk<u32>], a: View<'_, u32>, b: View<'_, u32>, c: View<'_, u32>);
+    kernels fetch_binary32(op: Binary32, walks: Walks<'_>);
+    kernels fetch_ternary32(op: Ternary32, walks: Walks<'_>);
     kernels unary64(op: Unary64, d: &mut [Chunk<u64>], a: View<'_, u64>);
     kernels binary64(op: Binary64, d: &mut [Chunk<u64>], a: View<'_, u64>, b: View<'_, u64>);
     kernels shift64(op: Shift64, d: &mut [Chunk<u64>], a: View<'_, u64>, b: View<'_, u32>);

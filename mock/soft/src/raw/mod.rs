@@ -10,10 +10,12 @@
 mod intrinsics;
 mod isa;
 mod lanes;
+mod lanewise;
 mod region;
 mod rows;
 
 pub use isa::{Isa, Level, Loop};
 pub use lanes::{lanes, lanes_mut};
+pub use lanewise::{HALF_LANES, Place, Walks, lanewise};
 pub use region::{Region, Word};
 pub use rows::{Spots, Tile};

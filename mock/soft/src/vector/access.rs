@@ -21,17 +21,17 @@ use crate::ops::convert::sign_extend;
 use crate::raw::{Region, Word, lanes_mut};
 
 /// A place in memory for every lane: a region, and offsets with a shape.
-#[derive(Clone, Copy)]
-struct Rows<'a> {
-    of: Owner<'a>,
-    offsets: Affine<u64>,
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rows<'a> {
+    pub(super) of: Owner<'a>,
+    pub(super) offsets: Affine<u64>,
     /// The lanes for which it is one.
     part: Part,
 }
 
 /// Whose region it is.
-#[derive(Clone, Copy)]
-enum Owner<'a> {
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Owner<'a> {
     /// The unit's shared memory.
     Shared,
     /// The device's memory, or the launch's parameters.
@@ -39,7 +39,7 @@ enum Owner<'a> {
 }
 
 impl<'a> Owner<'a> {
-    const fn region<'r>(self, shared: &'r Region) -> &'r Region
+    pub(super) const fn region<'r>(self, shared: &'r Region) -> &'r Region
     where
         'a: 'r,
     {
@@ -81,6 +81,7 @@ impl<'a> Unit<'a> {
     }
 
     /// The shape of an address, and the space it is in.
+    #[inline(always)]
     fn address_shape(&self, access: &Access) -> Option<(Space, Affine<u64>)> {
         let shape = match access.address {
             At::Window(offset) => Affine::uniform(offset),
@@ -135,6 +136,7 @@ impl<'a> Unit<'a> {
     }
 
     /// Where the lanes of the scope's box would access, if all of them may.
+    #[inline(always)]
     fn rows(
         &self,
         (scope, access): (&Scope, &Access),
@@ -183,6 +185,9 @@ impl<'a> Unit<'a> {
     ) -> bool {
         let Some(rows) = self.rows((scope, access), address, Kind::Load) else { return false };
         let (ty, isa) = (access.ty, self.isa);
+        if access.waits && scope.whole && self.leave_in_memory(access, &rows) {
+            return true;
+        }
         for ((class, slot), i) in access.slots.iter().zip(0u64..) {
             let offsets = rows.offsets.shifted(i * u64::from(ty.bytes()));
             let keep = self.keeps(scope, *class, *slot);

@@ -114,6 +114,9 @@ fn across<S: Bits, T: Bits, const N: usize>(
 impl Unit<'_> {
     /// One step of the running path that needs nobody else.
     pub(super) fn step(&mut self, step: &Step, scope: &Scope) -> Result<(), LaneFault> {
+        if !self.in_memory.is_empty() && self.fetching_step(step) {
+            return Ok(());
+        }
         let isa = self.isa;
         match *step {
             Step::Binary32 { op, d, a, b } => {

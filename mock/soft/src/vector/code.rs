@@ -303,6 +303,8 @@ pub struct Access {
     pub address: At,
     /// The registers, in order of address; constants where stored.
     pub slots: Box<[(RegClass, SlotId)]>,
+    /// Whether a load may be left to the one step that reads it.
+    pub waits: bool,
 }
 
 /// An atomic on 32 or 64 bits.

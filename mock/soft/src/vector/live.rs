@@ -89,7 +89,7 @@ impl Numbering {
 
 /// One side of an instruction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Side {
+pub(super) enum Side {
     Before,
     Behind,
 }
@@ -131,7 +131,7 @@ impl Live {
     }
 
     /// What is live at a block's start; `visit` sees what is live on both sides of each of its instructions.
-    fn walk(
+    pub(super) fn walk(
         &self,
         kernel: &Kernel,
         block: usize,

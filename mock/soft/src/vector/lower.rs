@@ -14,6 +14,7 @@ use super::code::{
     Access, At, Atomic, Code, Compare, Detour, Format, Guarded, Line, Logic, Pointer, Step, Truth,
     is_joinable, is_ordered,
 };
+use super::fetch;
 use super::file::{SlotId, Spare};
 use super::live::Live;
 use crate::kernels::{
@@ -52,6 +53,9 @@ pub fn lower(kernel: &Kernel, symbols: &[u64]) -> Code {
         here || place > 0 && line.steps.get(place - 1).is_some_and(meets)
     };
     let live = Live::of(kernel, waits);
+    for (number, line) in blocks.iter_mut().enumerate() {
+        fetch::mark(kernel, number, &live, &mut line.steps);
+    }
     let [pool16, pool32, pool64] = lowerer.pools;
     let ordered = blocks.iter().flat_map(|line| &line.steps).any(|guarded| guarded.ordered);
     Code {
@@ -671,7 +675,13 @@ impl Lowerer<'_> {
             }
             slots.push((class, self.source(class, *operand)));
         }
-        Some(Box::new(Access { ty: Format::of(ty), space, address, slots: slots.into() }))
+        Some(Box::new(Access {
+            ty: Format::of(ty),
+            space,
+            address,
+            slots: slots.into(),
+            waits: false,
+        }))
     }
 
     fn atomic(

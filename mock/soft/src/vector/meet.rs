@@ -246,6 +246,7 @@ impl Unit<'_> {
             let group = self.naming(*id, number, &left.and(&self.lanes_of(block)));
             let holding = predicate.map_or(0, |guard| self.holding(guard, &group).count());
             self.barriers[block][number as usize].arrive(group.count(), count, holding);
+            self.barriers_are_fresh = false;
             if *kind != BarrierKind::Arrive {
                 let mut stays = self.path.with(group);
                 stays.state = State::Barrier(number);
@@ -317,6 +318,9 @@ impl Unit<'_> {
 
     /// Lets go on who waits for nobody any more.
     pub(super) fn release(&mut self) -> Result<(), Halt> {
+        if self.others.is_empty() {
+            return Ok(());
+        }
         for block in 0..self.blocks {
             for id in 0..BARRIERS {
                 if self.barriers[block][id] == Barrier::default() {

@@ -20,6 +20,7 @@ mod access;
 mod alu;
 mod atomic;
 pub mod code;
+mod fetch;
 pub mod file;
 mod interval;
 pub mod live;

@@ -160,6 +160,15 @@ pub(super) fn disjoint(offsets: &Affine<u64>, extent: Extent, bytes: i64) -> boo
     true
 }
 
+/// Whether the step from each lane to the next is the same everywhere.
+#[inline]
+fn is_one_row(offsets: &Affine<u64>, extent: Extent) -> bool {
+    let [n0, n1, n2] = extent.0;
+    let [step, row_step, plane_step] = offsets.step;
+    (n1 == 1 || row_step == step.wrapping_mul(n0.into()))
+        && (n2 == 1 || plane_step == step.wrapping_mul(u64::from(n0) * u64::from(n1)))
+}
+
 /// Runs of lanes whose offsets go up by the same step: which lanes, and the first one's offset.
 #[inline(always)]
 fn runs(
@@ -168,11 +177,9 @@ fn runs(
     reach: Range<usize>,
     mut each: impl FnMut(Range<usize>, u64),
 ) {
-    let [n0, n1, n2] = extent.0;
-    let [step, row_step, plane_step] = offsets.step;
-    let rows_join = n1 == 1 || row_step == step.wrapping_mul(n0.into());
-    let planes_join = n2 == 1 || plane_step == step.wrapping_mul(u64::from(n0) * u64::from(n1));
-    if rows_join && planes_join {
+    let [n0, n1, _] = extent.0;
+    let [step, row_step, _] = offsets.step;
+    if is_one_row(offsets, extent) {
         let at = offsets.base.wrapping_add(step.wrapping_mul(reach.start as u64));
         each(reach, at);
         return;
@@ -339,6 +346,13 @@ fn load_row<T: Word>(region: &Region, at: u64, d: &mut [T]) {
 fn expect_next(region: &Region, at: u64, bytes: u64) {
     if bytes >= LONG_ROW_BYTES {
         region.expect_row(at.saturating_add(bytes), bytes);
+    }
+}
+
+/// The same for the words of all lanes, where they are one row.
+pub(super) fn expect_behind(region: &Region, offsets: &Affine<u64>, extent: Extent) {
+    if offsets.step[0] == 4 && is_one_row(offsets, extent) {
+        expect_next(region, offsets.base, 4 * extent.lanes() as u64);
     }
 }
 

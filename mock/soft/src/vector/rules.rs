@@ -11,6 +11,7 @@ use crate::kernels::{
 use crate::ops::compare::holds;
 
 /// [`Unary32`].
+#[inline(always)]
 pub(super) fn unary32(op: Unary32, a: &Affine<u32>, extent: Extent) -> Option<Affine<u32>> {
     match op {
         Unary32::Copy => Some(*a),
@@ -23,11 +24,13 @@ pub(super) fn unary32(op: Unary32, a: &Affine<u32>, extent: Extent) -> Option<Af
 }
 
 /// The same, where no lane is below 0 or above `most`.
+#[inline(never)]
 fn within<T: Bits>(a: &Affine<T>, extent: Extent, most: i64) -> Option<Affine<T>> {
     a.range(extent, false).is_some_and(|(_, high)| high <= most).then_some(*a)
 }
 
 /// `a & mask` of a mask of low ones that no lane exceeds.
+#[inline(never)]
 fn masked<T: Bits>(a: &Affine<T>, mask: &Affine<T>, extent: Extent) -> Option<Affine<T>> {
     let bits = mask.base.zero_extended();
     let low_ones = mask.is_uniform() && bits.wrapping_add(1) & bits == 0 && bits < 1 << 62;
@@ -35,6 +38,7 @@ fn masked<T: Bits>(a: &Affine<T>, mask: &Affine<T>, extent: Extent) -> Option<Af
 }
 
 /// The smaller (or larger) of two, where one is so in every lane.
+#[inline(never)]
 fn extreme<T: Bits>(
     a: &Affine<T>,
     b: &Affine<T>,
@@ -53,6 +57,7 @@ fn extreme<T: Bits>(
 }
 
 /// [`Binary32`].
+#[inline(always)]
 pub(super) fn binary32(
     op: Binary32,
     a: &Affine<u32>,
@@ -75,6 +80,7 @@ pub(super) fn binary32(
 }
 
 /// [`Ternary32`].
+#[inline(always)]
 pub(super) fn ternary32(
     op: Ternary32,
     a: &Affine<u32>,
@@ -88,6 +94,7 @@ pub(super) fn ternary32(
 }
 
 /// [`Unary64`].
+#[inline(always)]
 pub(super) fn unary64(op: Unary64, a: &Affine<u64>, extent: Extent) -> Option<Affine<u64>> {
     match op {
         Unary64::Copy => Some(*a),
@@ -99,6 +106,7 @@ pub(super) fn unary64(op: Unary64, a: &Affine<u64>, extent: Extent) -> Option<Af
 }
 
 /// [`Binary64`].
+#[inline(always)]
 pub(super) fn binary64(
     op: Binary64,
     a: &Affine<u64>,
@@ -118,6 +126,7 @@ pub(super) fn binary64(
 }
 
 /// [`Ternary64`].
+#[inline(always)]
 pub(super) fn ternary64(
     op: Ternary64,
     a: &Affine<u64>,

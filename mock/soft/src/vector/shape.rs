@@ -102,7 +102,8 @@ impl<T: Bits> Affine<T> {
     #[inline]
     #[must_use]
     pub fn is_uniform(&self) -> bool {
-        self.step == [T::default(); 3]
+        let [x, y, z] = self.step.map(T::zero_extended);
+        x | y | z == 0
     }
 
     /// In one lane.

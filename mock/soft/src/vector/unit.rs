@@ -5,6 +5,7 @@ use mock_ptx::ir::{
 };
 
 use super::code::Code;
+use super::fetch::InMemory;
 use super::file::{File, Files};
 use super::live::Registers;
 use super::mask::Mask;
@@ -35,6 +36,8 @@ pub struct Unit<'a> {
     pub(super) file32: File<u32>,
     pub(super) file64: File<u64>,
     pub(super) predicates: Vec<Mask>,
+    /// Registers whose lanes the next steps will fetch.
+    pub(super) in_memory: Vec<InMemory<'a>>,
     /// Where lanes go that go each their own way, while they do.
     pub(super) places: Box<[Chunk<u64>]>,
     /// The path that runs.
@@ -58,6 +61,8 @@ pub struct Unit<'a> {
     pub(super) local_used_bytes: u64,
     /// Of each block.
     pub(super) barriers: Vec<[Barrier; BARRIERS]>,
+    /// Nobody has come to any of them.
+    pub(super) barriers_are_fresh: bool,
     pub(super) clock: u64,
     pub(super) back_edges: u64,
     /// Since the last turn was over.
@@ -96,6 +101,7 @@ impl<'a> Unit<'a> {
             file32,
             file64,
             predicates: vec![Mask::EMPTY; registers(RegClass::Predicate)],
+            in_memory: Vec::new(),
             places: vec![Chunk::default(); warps].into_boxed_slice(),
             path: Path::entry(Mask::EMPTY),
             others: Vec::new(),
@@ -108,6 +114,7 @@ impl<'a> Unit<'a> {
             local_lanes,
             local_used_bytes: 0,
             barriers: vec![[Barrier::default(); BARRIERS]; blocks as usize],
+            barriers_are_fresh: true,
             clock: 0,
             back_edges: 0,
             turn_back_edges: 0,
@@ -129,13 +136,17 @@ impl<'a> Unit<'a> {
         self.file16.restart(extent, counts.b16 as usize);
         self.file32.restart(extent, counts.b32 as usize);
         self.file64.restart(extent, counts.b64 as usize);
+        self.in_memory.clear();
         self.path = Path::entry(self.all);
         self.others.clear();
         self.wanted_is_stale = false;
         self.shared.clear(self.shared_stride * u64::from(blocks));
         self.local.clear(self.local_used_bytes.next_multiple_of(4) * self.local_lanes as u64);
         self.local_used_bytes = self.job.kernel.frame_bytes.into();
-        self.barriers.fill([Barrier::default(); BARRIERS]);
+        if !self.barriers_are_fresh {
+            self.barriers.fill([Barrier::default(); BARRIERS]);
+            self.barriers_are_fresh = true;
+        }
         (self.clock, self.back_edges, self.turn_back_edges) = (0, 0, 0);
         (self.turn, self.pinned) = (0, false);
     }
