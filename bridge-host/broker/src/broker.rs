@@ -206,10 +206,7 @@ impl Broker {
             )
         })?;
         if there.holder != holder && !by.is_queen() {
-            return Err(Refusal::new(
-                Errno::EPERM,
-                alloc::format!("{lease} is held by {}, not by {holder}", there.holder),
-            ));
+            return Err(Refusal::new(Errno::EPERM, alloc::format!("{lease} is not {holder}'s")));
         }
         Ok(lease)
     }

@@ -35,6 +35,8 @@ pub struct Policy {
     pub priority_default: u8,
     /// The highest priority that a worker may take for its lease where the queen granted it none.
     pub priority_max: u8,
+    /// Whether a worker may have only what the queen granted it.
+    pub grants_required: bool,
     /// Seconds that a lease may be asked or renewed for.
     pub lease_ttl_s_max: u32,
     /// Leases on one GPU, active and ending.
@@ -82,6 +84,7 @@ impl Default for Policy {
             ageing_ms: 10_000,
             priority_default: 0,
             priority_max: 9,
+            grants_required: false,
             lease_ttl_s_max: 86_400,
             leases_max: 512,
             lease_waiters_max: 1_024,

@@ -22,6 +22,8 @@ pub struct LeaseSettings {
     pub ageing_ms: u32,
     /// Priority where none is asked for.
     pub priority_default: u8,
+    /// Whether a worker may have only what the queen granted it, by a lease of hers for it or by `spawn`.
+    pub grants_required: bool,
     /// Seconds that a lease may be asked for.
     pub ttl_s_max: u32,
     /// Leases on one GPU.
@@ -61,6 +63,7 @@ impl Default for LeaseSettings {
             eviction_grace_s: policy.eviction_grace_s,
             ageing_ms: policy.ageing_ms,
             priority_default: policy.priority_default,
+            grants_required: policy.grants_required,
             ttl_s_max: policy.lease_ttl_s_max,
             leases_max: policy.leases_max,
             waiters_max: policy.lease_waiters_max,
@@ -102,6 +105,7 @@ impl LeaseSettings {
             eviction_grace_s: self.eviction_grace_s,
             ageing_ms: self.ageing_ms,
             priority_default: self.priority_default,
+            grants_required: self.grants_required,
             lease_ttl_s_max: self.ttl_s_max,
             leases_max: self.leases_max,
             lease_waiters_max: self.waiters_max,

@@ -1,10 +1,13 @@
-//! All chance there is: SplitMix64 from a seed.
+//! All chance there is: SplitMix64 from a seed. In `tests/chaos`, too, where what the machine lets happen is not in it.
 
+/// A seed, and how often it was drawn from.
 #[derive(Debug, Clone)]
-pub(crate) struct Dice(u64);
+pub struct Dice(u64);
 
 impl Dice {
-    pub(crate) fn new(seed: u64) -> Self {
+    /// The same throws for the same seed.
+    #[must_use]
+    pub const fn new(seed: u64) -> Self {
         Self(seed)
     }
 
@@ -17,7 +20,7 @@ impl Dice {
     }
 
     /// From `low` to `high`, both included.
-    pub(crate) fn between(&mut self, low: u64, high: u64) -> u64 {
+    pub fn between(&mut self, low: u64, high: u64) -> u64 {
         low + self.next() % (high - low + 1)
     }
 

@@ -25,4 +25,5 @@ mod store;
 mod worker;
 mod world;
 
+pub use dice::Dice;
 pub use world::{Report, run};

@@ -90,7 +90,7 @@ impl Broker {
         }
     }
 
-    /// A worker may have what the queen granted it, and no more; without a grant its priority alone is bounded.
+    /// A worker may have what the queen granted it, and no more; without a grant its priority alone is bounded, where it needs none.
     pub(super) fn check_grant(
         &self,
         by: &Caller,
@@ -103,6 +103,12 @@ impl Broker {
             return Ok(());
         }
         let granted = self.grants.get(&(gpu.clone(), holder.clone()));
+        if granted.is_none() && self.policy.grants_required {
+            let text = alloc::format!(
+                "{holder} has no grant on {gpu}, and here one is required: the queen leases for it first"
+            );
+            return Err(Refusal::new(Errno::EPERM, text));
+        }
         let most =
             granted.map_or((u32::MAX, u16::MAX, u32::MAX, self.policy.priority_max), |granted| {
                 (granted.size.mem_mb, granted.size.streams, granted.size.ttl_s, granted.priority)

@@ -33,7 +33,7 @@ impl Broker {
                 alloc::format!("{} still waits for room on {gpu}", lease.named()),
             ));
         }
-        self.check_name(&request.job)?;
+        self.check_name(by, &request.job)?;
         check_launch(state, &request)?;
         check_memory(lease, &request)?;
         if let Some(why) = state.unusable() {
@@ -45,15 +45,19 @@ impl Broker {
         Ok(self.accept(id, request, now))
     }
 
-    fn check_name(&self, job: &JobId) -> Result<(), Refusal> {
+    /// Names are everybody's: `docs/adr/0006-job-names.md`. Whose it is, is told to who may know.
+    fn check_name(&self, by: &Caller, job: &JobId) -> Result<(), Refusal> {
         let Some(live) = self.names.get(job) else { return Ok(()) };
-        let lease = self.job_at(*live).lease;
-        Err(Refusal::new(
-            Errno::EEXIST,
+        let lease = self.lease_at(self.job_at(*live).lease);
+        let text = if lease.holder == by.holder() || by.is_queen() {
             alloc::format!(
-                "job: {job} is live in {lease}, choose another name or wait for its end"
-            ),
-        ))
+                "job: {job} is live in {}, choose another name or wait for its end",
+                lease.id
+            )
+        } else {
+            alloc::format!("job: {job} is the name of another worker's job, take another")
+        };
+        Err(Refusal::new(Errno::EEXIST, text))
     }
 
     fn check_room(&self, gpu: &Gpu, lease: &Lease, now: Now) -> Result<(), Refusal> {
@@ -179,7 +183,7 @@ impl Broker {
         if lease.holder != by.holder() && !by.is_queen() {
             return Err(Refusal::new(
                 Errno::EPERM,
-                alloc::format!("job {job} is {}'s, not {}'s", lease.holder, by.holder()),
+                alloc::format!("job {job} is not {}'s", by.holder()),
             ));
         }
         let number = there.number;

@@ -112,7 +112,7 @@ fn job_is_cancelled_by_its_owner_or_the_queen_alone() {
     let (mut world, _) = with_lease();
     world.submit("w", "j");
     world.submit("w", "k");
-    assert_eq!(world.cancel("v", "j").unwrap_err(), "EPERM job j is w's, not v's");
+    assert_eq!(world.cancel("v", "j").unwrap_err(), "EPERM job j is not v's");
     assert!(world.cancel("w", "j").is_ok());
     assert_eq!(world.cancel("w", "j").unwrap_err(), "ENOENT no live job j on GPU-0");
     assert!(world.cancel("queen", "k").is_ok());
@@ -125,6 +125,11 @@ fn name_of_a_live_job_is_refused_and_free_again_after_its_end() {
     let job = world.submit("w", "j");
     let duplicate = "EEXIST job: j is live in lease-1, choose another name or wait for its end";
     assert_eq!(world.submit_request("w", request("j")).unwrap_err(), duplicate);
+    world.lease("v", 64, 60).unwrap();
+    assert_eq!(
+        world.submit_request("v", request("j")).unwrap_err(),
+        "EEXIST job: j is the name of another worker's job, take another"
+    );
     world.ready(lease);
     assert_eq!(world.submit_request("w", request("j")).unwrap_err(), duplicate);
     world.finish(lease, job);

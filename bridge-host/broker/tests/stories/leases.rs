@@ -241,7 +241,7 @@ fn worker_acts_on_its_own_leases_only() {
     let lease = world.lease("a", 1024, 60).unwrap().id;
     let release =
         |by: &str| Command::Release { by: caller(by), gpu: gpu("GPU-0"), lease: Some(lease) };
-    assert_eq!(world.command(release("b")).unwrap_err().text, "lease-1 is held by a, not by b");
+    assert_eq!(world.command(release("b")).unwrap_err().text, "lease-1 is not b's");
     let for_another = LeaseAsk { worker: Some("a".parse().unwrap()), ..ask(1, 1) };
     assert_eq!(
         world.ask("b", for_another).unwrap_err().text,
@@ -293,4 +293,23 @@ fn gpu_holds_no_more_leases_than_its_bound() {
         world.lease("c", 1, 60).unwrap_err(),
         "EBUSY gpu GPU-0 has 2 leases, wanted less than 2; lease-1 frees 1 MiB in 60 s"
     );
+}
+
+/// Proves LEASE-24.
+#[test]
+fn where_grants_are_required_a_worker_gets_what_the_queen_granted_it_and_nothing_else() {
+    let mut world = World::with_policy(Policy { grants_required: true, ..Policy::default() });
+    assert_eq!(
+        world.lease("w", 1024, 60).unwrap_err(),
+        "EPERM w has no grant on GPU-0, and here one is required: the queen leases for it first"
+    );
+    let granted = LeaseAsk { worker: Some("w".parse().unwrap()), ..ask(1024, 60) };
+    world.lease_with("queen", granted);
+    world.release("w");
+    assert_eq!(world.lease("w", 1024, 60).unwrap().mem_mb, 1024);
+    world.broker.set_policy(Policy::default());
+    world.lease("v", 1024, 60).unwrap();
+    world.broker.set_policy(Policy { grants_required: true, ..Policy::default() });
+    assert!(world.renew("v", None).unwrap_err().starts_with("EPERM v has no grant"));
+    world.renew("w", None).unwrap();
 }

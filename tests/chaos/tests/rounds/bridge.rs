@@ -4,9 +4,8 @@ use std::{fs, path::PathBuf, process::Command};
 
 use secure9p_tokio::{Client, ConnectOptions, Root};
 use tempfile::TempDir;
+use tests_sim::Dice;
 use tests_support::{running::Running, said::Said};
-
-use crate::dice::Dice;
 
 /// What outlives every daemon.
 pub(crate) struct World {

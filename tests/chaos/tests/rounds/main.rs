@@ -11,7 +11,6 @@
 
 mod books;
 mod bridge;
-mod dice;
 mod job;
 mod watcher;
 mod worker;
@@ -20,7 +19,7 @@ use std::sync::Arc;
 
 use books::Books;
 use bridge::{Bridge, World};
-use dice::Dice;
+use tests_sim::Dice;
 use worker::Worker;
 
 /// Rounds in every test run.
@@ -28,6 +27,13 @@ const ROUNDS: u64 = 6;
 
 /// Each with its own lease; the last one's is over again and again.
 const TTLS_S: [u32; 3] = [3_600, 3_600, 2];
+
+/// Lets others go first, so many times.
+async fn dawdle(dice: &mut Dice) {
+    for _ in 0..dice.between(0, 200) {
+        tokio::task::yield_now().await;
+    }
+}
 
 fn number(variable: &str, default: u64) -> u64 {
     std::env::var(variable).map_or(default, |text| text.parse().expect("a number"))
@@ -55,7 +61,7 @@ async fn nothing_is_lost_and_nothing_runs_twice_whoever_is_killed() {
             bridge.kill_an_executor(&mut dice);
         }
         books.until_acknowledged(dice.between(3, 40)).await;
-        dice.dawdle().await;
+        dawdle(&mut dice).await;
         bridge.kill();
         for lane in lanes {
             lane.await.unwrap();

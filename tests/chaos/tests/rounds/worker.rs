@@ -7,12 +7,12 @@ use std::{
 
 use secure9p::OpenFlags;
 use secure9p_tokio::Root;
+use tests_sim::Dice;
 use tokio::task::JoinHandle;
 
 use crate::{
     books::Books,
     bridge::{Bridge, World},
-    dice::Dice,
     job,
 };
 
