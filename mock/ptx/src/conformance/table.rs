@@ -789,6 +789,22 @@ pub const INSTRUCTIONS: &[Instruction] = &[
     ),
     row(
         Group::Matrix,
+        "mma.sp",
+        &[
+            "mma.sp{::ordered_metadata}?.sync.aligned.m16n8k16.row.col.f16.f16.f16.f16 {%r0, %r1}, {%r2, %r3}, {%r4, %r5}, {%r6, %r7}, %r8, 3",
+            "mma.sp.sync.aligned.m16n8k16.row.col.f32.{f16.f16,bf16.bf16}.f32 {%f0, %f1, %f2, %f3}, {%r0, %r1}, {%r4, %r5}, {%f4, %f5, %f6, %f7}, %r8, 0",
+            "mma.sp.sync.aligned.m16n8k32.row.col.f32.{f16.f16,bf16.bf16}.f32 {%f0, %f1, %f2, %f3}, {%r0, %r1, %r2, %r3}, {%r4, %r5, %r6, %r7}, {%f4, %f5, %f6, %f7}, %r8, 1",
+            "mma.sp.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%f0, %f1, %f2, %f3}, {%r0, %r1}, {%r4, %r5}, {%f4, %f5, %f6, %f7}, %r8, 2",
+            "mma.sp.sync.aligned.m16n8k16.row.col.f32.tf32.tf32.f32 {%f0, %f1, %f2, %f3}, {%r0, %r1, %r2, %r3}, {%r4, %r5, %r6, %r7}, {%f4, %f5, %f6, %f7}, %r8, 0",
+            "mma.sp.sync.aligned.m16n8k32.row.col{.satfinite}?.s32.{u8,s8}.{u8,s8}.s32 {%r0, %r1, %r2, %r3}, {%r4, %r5}, {%r6, %r7}, {%r10, %r11, %r12, %r13}, %r8, 1",
+            "mma.sp.sync.aligned.m16n8k64.row.col{.satfinite}?.s32.{u4,s4}.{u4,s4}.s32 {%r0, %r1, %r2, %r3}, {%r4, %r5}, {%r6, %r7}, {%r10, %r11, %r12, %r13}, %r8, 1",
+            "mma.sp.sync.aligned.m16n8k64.row.col{.satfinite}?.s32.{u8,s8}.{u8,s8}.s32 {%r0, %r1, %r2, %r3}, {%r4, %r5, %r6, %r7}, {%r14, %r15, %r16, %r17}, {%r10, %r11, %r12, %r13}, %r8, 0",
+            "mma.sp.sync.aligned.m16n8k128.row.col{.satfinite}?.s32.{u4,s4}.{u4,s4}.s32 {%r0, %r1, %r2, %r3}, {%r4, %r5, %r6, %r7}, {%r14, %r15, %r16, %r17}, {%r10, %r11, %r12, %r13}, %r8, 0",
+        ],
+        "",
+    ),
+    row(
+        Group::Matrix,
         "wmma",
         &[
             "wmma.load.{a,b}.sync.aligned.{row,col}.{m16n16k16,m8n32k16,m32n8k16}{.global,.shared}?.f16 {%r0, %r1, %r2, %r3, %r4, %r5, %r6, %r7}, [%d0], %r8",
@@ -928,8 +944,8 @@ pub const REFUSED: &[RefusedForm] = &[
     ),
     refused("atom.global.cas.b128 %q0, [%d0], %q1, %q2", "a 128-bit atomic is not supported"),
     refused(
-        "mma.sp.sync.aligned.m16n8k16.row.col.f16.f16.f16.f16 {%r0, %r1}, {%r2, %r3}, {%r4, %r5}, {%r6, %r7}, %r8, 0",
-        "a sparse matrix is not supported",
+        "mma.sp.sync.aligned.m16n8k32.row.col.f16.f16.f16.f16 {%r0, %r1}, {%r2, %r3, %r4, %r5}, {%r2, %r3, %r4, %r5}, {%r6, %r7}, %r8, 2",
+        "a sparsity selector below 2, got 2",
     ),
     refused(
         "mma.sync.aligned.m16n8k32.row.col.f32.e4m3.e4m3.f32 {%f0, %f1, %f2, %f3}, {%r0, %r1, %r2, %r3}, {%r4, %r5}, {%f0, %f1, %f2, %f3}",

@@ -35,6 +35,17 @@ impl MatrixElement {
             Self::B1 => 1,
         }
     }
+
+    /// Bits that tell where the held elements of a sparse row of so many columns stand: 2 for an element of every two in
+    /// four, 4 for one of two in a row of Tf32, 2 for a pair of those of 4 bits.
+    #[must_use]
+    pub const fn metadata_bits(self, columns: u16) -> u16 {
+        match self {
+            Self::Tf32 => 2 * columns,
+            Self::S4 | Self::U4 => columns / 2,
+            _ => columns,
+        }
+    }
 }
 
 /// How a matrix lies in memory, or in the lanes.
@@ -79,7 +90,24 @@ pub enum BitProduct {
     AndPopulation,
 }
 
-/// `mma.sync` and `wmma.mma`.
+/// How `mma.sp` tells where the elements of A that are not zero stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sparsity {
+    /// The lane's word of metadata.
+    pub metadata: Operand,
+    /// Which lanes of every four give metadata: the first of so many as a product needs.
+    pub selector: u8,
+}
+
+impl Sparsity {
+    /// How many lanes of every four give metadata: with 32 bits each, for a row and the row eight below it.
+    #[must_use]
+    pub const fn givers(element: MatrixElement, shape: MatrixShape) -> u16 {
+        element.metadata_bits(shape.k) / 16
+    }
+}
+
+/// `mma.sync`, `mma.sp` and `wmma.mma`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MatrixMultiply {
     /// m, n and k.
@@ -100,6 +128,8 @@ pub struct MatrixMultiply {
     pub saturate: bool,
     /// With B1 elements.
     pub bit_product: Option<BitProduct>,
+    /// Half of A is zeros that no lane holds.
+    pub sparsity: Option<Sparsity>,
     /// The lane's part of D.
     pub d: Box<[Reg]>,
     /// The lane's part of A.

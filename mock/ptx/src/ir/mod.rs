@@ -72,8 +72,8 @@ pub use floating::{
     Rounding,
 };
 pub use matrix::{
-    BitProduct, MatrixElement, MatrixLayout, MatrixMove, MatrixMultiply, MatrixShape, WmmaAccess,
-    WmmaFragment,
+    BitProduct, MatrixElement, MatrixLayout, MatrixMove, MatrixMultiply, MatrixShape, Sparsity,
+    WmmaAccess, WmmaFragment,
 };
 pub use memory::{
     Address, AsyncCopy, AtomicOp, Base, Coherence, FenceScope, MbarrierOp, Ordering, Space,

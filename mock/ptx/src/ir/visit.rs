@@ -202,7 +202,11 @@ fn mbarrier(op: &mut MbarrierOp, visit: &mut impl Visit) {
 }
 
 fn matrix_multiply(multiply: &mut MatrixMultiply, visit: &mut impl Visit) {
-    each!(visit; Read multiply.a, Read multiply.b, Read multiply.c, Write multiply.d);
+    each!(visit; Read multiply.a, Read multiply.b, Read multiply.c);
+    if let Some(sparsity) = &mut multiply.sparsity {
+        each!(visit; Read sparsity.metadata);
+    }
+    each!(visit; Write multiply.d);
 }
 
 fn intrinsic_registers(intrinsic: &mut Intrinsic, visit: &mut impl Visit) {

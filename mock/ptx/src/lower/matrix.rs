@@ -1,9 +1,9 @@
-//! `ldmatrix`, `mma.sync`, `wmma`: matrix operations of a warp.
+//! `ldmatrix`, `mma.sync`, `mma.sp`, `wmma`: matrix operations of a warp.
 
 use crate::PtxError;
 use crate::ir::{
     BitProduct, MatrixElement, MatrixLayout, MatrixMove, MatrixMultiply, MatrixShape, Op, Operand,
-    Reg, Space, Type, WmmaAccess, WmmaFragment,
+    Reg, Space, Sparsity, Type, WmmaAccess, WmmaFragment,
 };
 use crate::syntax;
 
@@ -128,6 +128,18 @@ fn mma_exists(a: MatrixElement, MatrixShape { m, n, k }: MatrixShape) -> bool {
     }
 }
 
+/// Shapes of `mma.sp` by the elements of A.
+fn sparse_exists(a: MatrixElement, MatrixShape { m, n, k }: MatrixShape) -> bool {
+    let deep = match a {
+        MatrixElement::F16 | MatrixElement::Bf16 => 16,
+        MatrixElement::Tf32 => 8,
+        MatrixElement::S8 | MatrixElement::U8 => 32,
+        MatrixElement::S4 | MatrixElement::U4 => 64,
+        _ => return false,
+    };
+    (m, n) == (16, 8) && (k == deep || k == 2 * deep)
+}
+
 /// Whether sums of such products have these elements.
 fn accumulates(a: MatrixElement, b: MatrixElement, c: MatrixElement, d: MatrixElement) -> bool {
     use MatrixElement::{B1, Bf16, F16, F32, F64, S4, S8, S32, Tf32, U4, U8};
@@ -155,15 +167,31 @@ fn mma_registers(shape: MatrixShape, element: MatrixElement, rows: u16, columns:
     (bits / 32).div_ceil(register_bits) as usize
 }
 
-/// `mma.sync`
+/// The metadata and selector behind the matrices of `mma.sp`.
+fn sparsity<'a>(
+    b: &mut Builder<'a, '_, '_>,
+    a_element: MatrixElement,
+    shape: MatrixShape,
+    metadata: &syntax::Operand<'a>,
+    selector: &syntax::Operand<'a>,
+) -> Result<Sparsity, PtxError> {
+    let metadata = b.src(metadata, Type::B32)?;
+    let value = b.constant(selector)?;
+    let choices = u64::from(4 / Sparsity::givers(a_element, shape));
+    match u8::try_from(value) {
+        Ok(selector) if value < choices => Ok(Sparsity { metadata, selector }),
+        _ => Err(b.malformed(format!("a sparsity selector below {choices}, got {value}"))),
+    }
+}
+
+/// `mma.sync`, `mma.sp`
 pub(super) fn mma<'a>(
     b: &mut Builder<'a, '_, '_>,
     opcode: &mut Opcode<'a>,
     operands: Operands<'a>,
 ) -> Result<(), PtxError> {
-    if opcode.has("sp") || opcode.has("sp::ordered_metadata") {
-        return Err(opcode.unsupported("a sparse matrix"));
-    }
+    // what is said of the order of indices holds for those in any order
+    let sparse = opcode.has("sp") || opcode.has("sp::ordered_metadata");
     opcode.require(&[("sync", ())])?;
     opcode.require(&[("aligned", ())])?;
     let shape = shape(b, opcode)?;
@@ -177,7 +205,7 @@ pub(super) fn mma<'a>(
     let b_element = element(b, opcode)?;
     let c_element = element(b, opcode)?;
     opcode.finish()?;
-    let exists = mma_exists(a_element, shape)
+    let exists = if sparse { sparse_exists } else { mma_exists }(a_element, shape)
         && accumulates(a_element, b_element, c_element, d_element)
         && (bit_product.is_some() == (a_element == MatrixElement::B1))
         && (!saturate || c_element == MatrixElement::S32);
@@ -189,7 +217,13 @@ pub(super) fn mma<'a>(
         return Err(b.malformed("this shape is .row.col"));
     }
     let MatrixShape { m, n, k } = shape;
-    let [d_list, a_list, b_list, c_list] = b.exactly(operands)?;
+    let (matrices, sparsity) = match operands {
+        [matrices @ .., metadata, selector] if sparse => {
+            (matrices, Some(sparsity(b, a_element, shape, metadata, selector)?))
+        }
+        _ => (operands, None),
+    };
+    let [d_list, a_list, b_list, c_list] = b.exactly(matrices)?;
     let (d, a, y, c) = (
         b.dst_parts(d_list, register_type(d_element))?,
         b.src_parts(a_list, register_type(a_element))?,
@@ -197,7 +231,8 @@ pub(super) fn mma<'a>(
         b.src_parts(c_list, register_type(c_element))?,
     );
     check_count(b, &d, mma_registers(shape, d_element, m, n))?;
-    check_count(b, &a, mma_registers(shape, a_element, m, k))?;
+    let held = if sparse { k / 2 } else { k };
+    check_count(b, &a, mma_registers(shape, a_element, m, held))?;
     check_count(b, &y, mma_registers(shape, b_element, k, n))?;
     check_count(b, &c, mma_registers(shape, c_element, m, n))?;
     b.emit(Op::MatrixMultiply(Box::new(MatrixMultiply {
@@ -210,6 +245,7 @@ pub(super) fn mma<'a>(
         c_element,
         saturate,
         bit_product,
+        sparsity,
         d,
         a,
         b: y,
@@ -357,6 +393,7 @@ fn wmma_multiply<'a>(
         c_element,
         saturate,
         bit_product,
+        sparsity: None,
         d,
         a,
         b: y,

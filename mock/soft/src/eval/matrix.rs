@@ -1,4 +1,4 @@
-//! Matrix operations of a warp: `ldmatrix`, `stmatrix`, `movmatrix`, `mma.sync`, `wmma`.
+//! Matrix operations of a warp: `ldmatrix`, `stmatrix`, `movmatrix`, `mma.sync`, `mma.sp`, `wmma`.
 //!
 //! A lane's place in `mma` and `ldmatrix` fragments is the manual's (`group` = lane / 4, `member` = lane % 4). `wmma` fragments are
 //! opaque; here lane `l` holds the elements from `l × count` on, counted along rows. Sums of floating-point products are made in
@@ -6,10 +6,11 @@
 
 use mock_ptx::ir::{
     BitProduct, MatrixElement, MatrixLayout, MatrixMove, MatrixMultiply, MatrixShape, Op, Operand,
-    Reg, Rounding, WmmaAccess, WmmaFragment,
+    Reg, Rounding, Sparsity, WmmaAccess, WmmaFragment,
 };
 
 use super::lanes::Lanes;
+use super::sparse;
 use crate::fault::Cause;
 use crate::limits::WARP_LANES;
 use crate::memory::Access;
@@ -322,6 +323,26 @@ fn collect(
     numbers
 }
 
+/// A whole matrix A from the half of it that lanes hold.
+fn spread(
+    multiply: &MatrixMultiply,
+    sparsity: Sparsity,
+    held: &Numbers,
+    (first, lanes): (usize, &impl Lanes),
+) -> Numbers {
+    let (rows, columns) = Part::A.extent(multiply.shape);
+    let mut whole = Numbers::zeros((rows, columns));
+    let metadata = |lane: usize| lanes.read32(first + lane, sparsity.metadata);
+    for row in 0..rows {
+        for i in 0..columns / 2 {
+            let column = sparse::column(multiply, sparsity, (row, i), metadata);
+            let at = whole.index(Place { row, column, matrix: 0 });
+            whole.values[at] = held.at(0, row, i);
+        }
+    }
+    whole
+}
+
 fn product(
     multiply: &MatrixMultiply,
     place: impl Fn(Part, usize, usize, usize) -> Place,
@@ -330,7 +351,11 @@ fn product(
     lanes: &mut impl Lanes,
 ) {
     let from = (first, &*lanes);
-    let a = collect(multiply, Part::A, &multiply.a, &place, from);
+    let held = collect(multiply, Part::A, &multiply.a, &place, from);
+    let a = match multiply.sparsity {
+        Some(sparsity) => spread(multiply, sparsity, &held, from),
+        None => held,
+    };
     let b = collect(multiply, Part::B, &multiply.b, &place, from);
     let c = collect(multiply, Part::C, &multiply.c, &place, from);
     let (d_element, bits) = (multiply.d_element, multiply.d_element.bits());
@@ -479,6 +504,7 @@ mod tests {
             c_element: sum,
             saturate: false,
             bit_product: None,
+            sparsity: None,
             d,
             a: each(m, k, element).into(),
             b: each(k, n, element).into(),

@@ -12,5 +12,6 @@ pub mod matrix;
 pub mod mbarrier;
 pub mod print;
 pub mod single;
+mod sparse;
 pub mod system;
 pub mod warp;

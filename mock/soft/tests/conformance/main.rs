@@ -17,6 +17,7 @@ mod matrices;
 mod mbarriers;
 mod notation;
 mod oracle;
+mod sparse;
 mod story;
 mod warp;
 mod wmma;
@@ -27,8 +28,15 @@ use story::Story;
 /// What stories a part of the manual's forms have.
 type Teller = fn(&str) -> Option<Story>;
 
-const TELLERS: [Teller; 6] =
-    [warp::story, matrices::story, wmma::story, barriers::story, mbarriers::story, copies::story];
+const TELLERS: [Teller; 7] = [
+    warp::story,
+    matrices::story,
+    sparse::story,
+    wmma::story,
+    barriers::story,
+    mbarriers::story,
+    copies::story,
+];
 
 /// All forms, each with its group.
 fn forms() -> impl Iterator<Item = (Group, String)> {
@@ -56,6 +64,12 @@ fn lanes_of_a_warp_exchange_what_the_manual_says() {
 #[test]
 fn matrices_are_multiplied_and_moved_as_the_manual_says() {
     check(matrices::story, 76);
+}
+
+/// Proves NUM-6.
+#[test]
+fn matrices_of_which_half_is_empty_are_multiplied_as_the_manual_says() {
+    check(sparse::story, 40);
 }
 
 /// Proves NUM-6.
