@@ -251,3 +251,21 @@ async fn metrics_count_what_has_happened_and_readiness_ends_with_drain() {
     world.bridge.drain().await;
     assert!(scraped(at, "/readyz").await.starts_with("HTTP/1.1 503 "));
 }
+
+/// Proves LEASE-2, BR-16.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_whose_machine_lost_power_takes_up_its_lease_over_another_connection() {
+    let world = World::mock().await;
+    // Nothing tells the bridge that this one is gone: its socket stays as it was.
+    let before = world.worker("w", &["GPU-0"]).await;
+    let lease = ctl(&before, "GPU-0", "LEASE mem_mb=64 streams=1 ttl_s=60").await;
+    assert!(lease.starts_with("OK LEASE"), "{lease}");
+    assert!(submit(&before, "GPU-0", &inline_job("first", "k")).await.starts_with("OK JOB"));
+
+    let after = world.worker("w", &["GPU-0"]).await;
+    assert_eq!(end_of(&after, "GPU-0", "first").await, "OK");
+    assert_eq!(ctl(&after, "GPU-0", "LEASE").await, lease);
+    assert!(submit(&after, "GPU-0", &inline_job("second", "k")).await.starts_with("OK JOB"));
+    assert_eq!(end_of(&after, "GPU-0", "second").await, "OK");
+    drop(before);
+}

@@ -65,11 +65,15 @@ pub(crate) const REST_AFTER: Duration = Duration::from_secs(10);
 /// Wait after an accept that failed for want of descriptors or memory.
 pub(crate) const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 
-/// A silent TCP peer is probed after this long, and given up when it stays dead this long again.
+/// A silent TCP peer is probed after this long; given up as below, elsewhere than on Linux when it stays dead this long again.
 pub(crate) const KEEPALIVE: Duration = Duration::from_secs(60);
 
 /// How many probes go out in the second of these minutes.
 pub(crate) const KEEPALIVE_PROBES: u32 = 4;
+
+/// A TCP peer that acknowledges nothing for this long is gone: its machine lost power, or its network. Later than the stall timeout, which
+/// says more about a peer that is there and does not read.
+pub(crate) const UNACKNOWLEDGED: Duration = Duration::from_secs(180);
 
 /// Bytes on their way through a proxied connection, each direction.
 pub(crate) const PROXY_BYTES: usize = 64 * 1024;

@@ -13,7 +13,7 @@ use tokio_rustls::TlsAcceptor;
 use tracing::warn;
 
 use crate::{
-    limits::{ACCEPT_RETRY, BACKLOG, KEEPALIVE, KEEPALIVE_PROBES},
+    limits::{ACCEPT_RETRY, BACKLOG, KEEPALIVE, KEEPALIVE_PROBES, UNACKNOWLEDGED},
     memory::{Dialer, MemoryListener},
     peer::{Peer, Transport},
     stream::Stream,
@@ -242,7 +242,15 @@ pub(crate) fn set_conversation_options(socket: &impl AsFd) -> io::Result<()> {
     sockopt::set_tcp_keepidle(socket, KEEPALIVE)?;
     sockopt::set_tcp_keepintvl(socket, KEEPALIVE / KEEPALIVE_PROBES)?;
     sockopt::set_tcp_keepcnt(socket, KEEPALIVE_PROBES)?;
+    // What keepalive does not see: an answer that is never acknowledged is sent again for a quarter of an hour.
+    #[cfg(target_os = "linux")]
+    sockopt::set_tcp_user_timeout(socket, whole_ms(UNACKNOWLEDGED))?;
     Ok(())
+}
+
+#[cfg(target_os = "linux")]
+fn whole_ms(time: std::time::Duration) -> u32 {
+    u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
 }
 
 impl fmt::Debug for Listener {
@@ -298,5 +306,6 @@ mod tests {
         assert!(stream.nodelay().unwrap());
         assert!(sockopt::socket_keepalive(&stream).unwrap());
         assert_eq!(sockopt::tcp_keepidle(&stream).unwrap(), KEEPALIVE);
+        assert_eq!(sockopt::tcp_user_timeout(&stream).unwrap(), 180_000);
     }
 }

@@ -1,9 +1,10 @@
 //! Leases: granted, bounded, renewed, ended.
 
-use bridge_host_broker::{Answer, Command, Effect, Policy};
+use bridge_host_broker::{Answer, Command, Effect, JobNumber, Policy};
 use ninedoor_abi::{
     LeaseId, UnixMs,
     ctl::{LeaseAsk, LeaseSize},
+    record::JobCode,
 };
 
 use crate::world::{DAWN_MS, World, ask, caller, gpu, gpu_info, ticket};
@@ -293,6 +294,30 @@ fn gpu_holds_no_more_leases_than_its_bound() {
         world.lease("c", 1, 60).unwrap_err(),
         "EBUSY gpu GPU-0 has 2 leases, wanted less than 2; lease-1 frees 1 MiB in 60 s"
     );
+}
+
+/// Proves LEASE-5, JOB-2.
+#[test]
+fn a_wall_clock_that_is_set_back_makes_leases_longer_and_jobs_no_longer() {
+    let mut world = World::new();
+    let lease = world.lease("w", 1024, 60).unwrap().id;
+    world.submit("w", "running");
+    world.ready(lease);
+    world.pass_ms(1_000);
+    world.now.unix_ms = UnixMs(DAWN_MS - 3_600_000);
+    world.tick();
+    world.pass_ms(4_000);
+    assert_eq!(world.soft_stops(), ["lease-1 1"], "it ran its five seconds");
+    world.fail(lease, JobNumber(1), JobCode::Timeout, false);
+    assert_eq!(world.story("running"), ["QUEUED", "RUNNING", "ERR TIMEOUT"]);
+    world.pass_ms(3_600_000);
+    assert_eq!(world.lease_story(lease), ["ACTIVE"], "by the wall it has 56 s left");
+    assert_eq!(
+        world.lease("v", 4096, 60).unwrap_err(),
+        "EBUSY gpu GPU-0 has 3072 of 4096 MiB free; lease-1 frees 1024 MiB in 56 s"
+    );
+    world.pass_ms(56_000);
+    assert_eq!(world.lease_story(lease), ["ACTIVE", "EXPIRED its time is over"]);
 }
 
 /// Proves LEASE-24.
