@@ -107,10 +107,15 @@ impl Block<'_> {
             State::Waiting(Wait::Converged) => ready == 0,
             _ => false,
         };
-        // deeper calls, then earlier code: the others may still come to where these are
+        // Those that need nobody else go last, deeper calls and earlier code first: others may still come to where they are.
         let order = |lane: &usize| {
-            let Lane { block, next, stack, .. } = &self.lanes[*lane];
-            (std::cmp::Reverse(stack.len()), *block, *next)
+            let Lane { block, next, stack, state, .. } = &self.lanes[*lane];
+            (
+                *state == State::Waiting(Wait::Converged),
+                std::cmp::Reverse(stack.len()),
+                *block,
+                *next,
+            )
         };
         let Some(lane) = (first..end).filter(may_go).min_by_key(order) else {
             return Ok(false);
