@@ -1,6 +1,7 @@
 //! Rows of lanes: several values at once from one region, after one check for all of them.
 
 use super::region::{Region, Word};
+use crate::kernels::chunk::mixed;
 use crate::limits::WARP_LANES;
 
 /// Equal rows of values in memory: `rows` of them in each of `planes`.
@@ -32,21 +33,37 @@ pub struct Spots<'o> {
 }
 
 impl Spots<'_> {
-    /// The greatest offset of the lanes that go, and all bits that any of theirs has.
+    /// All bits that any offset of the lanes that go has.
     #[inline(always)]
     #[must_use]
-    pub fn reach(&self) -> (u64, u64) {
-        let join = |(most, bits): (u64, u64), offset: u64| (most.max(offset), bits | offset);
-        if self.mask == u32::MAX {
-            return self.offsets.iter().copied().fold((0, 0), join);
-        }
-        let (mut reach, mut left) = ((0, 0), self.mask);
-        while left != 0 {
-            reach = join(reach, self.offsets[left.trailing_zeros() as usize]);
-            left &= left - 1;
-        }
-        reach
+    pub fn bits(&self) -> u64 {
+        self.joined(|a, b| a | b)
     }
+
+    /// The greatest of their offsets.
+    #[inline(always)]
+    fn most(&self) -> u64 {
+        self.joined(u64::max)
+    }
+
+    /// Their offsets joined to one; 0 where there are none.
+    #[inline(always)]
+    fn joined(&self, join: impl Fn(u64, u64) -> u64) -> u64 {
+        if self.mask == u32::MAX {
+            return joined(self.offsets, join);
+        }
+        joined(&mixed(self.mask, self.offsets, &[0; WARP_LANES]), join)
+    }
+}
+
+/// All of them joined, eight side by side, as vectors are.
+#[inline(always)]
+fn joined(offsets: &[u64; WARP_LANES], join: impl Fn(u64, u64) -> u64) -> u64 {
+    let mut all = [0; 8];
+    for eight in offsets.as_chunks::<8>().0 {
+        all.iter_mut().zip(eight).for_each(|(all, offset)| *all = join(*all, *offset));
+    }
+    all.into_iter().fold(0, join)
 }
 
 /// What is fetched at once.
@@ -227,8 +244,9 @@ impl Region {
         let inside = spots.start <= self.bytes() && spots.bytes <= self.bytes() - spots.start;
         assert!(inside && spots.start.is_multiple_of(size), "{spots:?} of {} bytes", self.bytes());
         let Some(last) = spots.bytes.checked_sub(size) else { return spots.mask == 0 };
-        let (most, bits) = spots.reach();
-        most <= last && bits & (size - 1) == 0
+        // no offset is greater than all bits together, which is less to find out
+        let bits = spots.bits();
+        bits & (size - 1) == 0 && (bits <= last || spots.most() <= last)
     }
 
     /// Runs `each` with every lane that goes somewhere, and the place; false where one would leave the part, or is not aligned.

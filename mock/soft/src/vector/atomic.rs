@@ -21,7 +21,8 @@ impl Unit<'_> {
     /// An atomic of the running path.
     pub(super) fn atomic_step(&mut self, scope: &Scope, atomic: &Atomic) -> Result<(), LaneFault> {
         let bytes = atomic.ty.bytes().into();
-        let course = self.course(scope, (atomic.address, atomic.space), bytes, Access::Atomic);
+        let at = (atomic.address, atomic.space);
+        let course = self.course(scope, at, (bytes, 1), Access::Atomic);
         let done = course.is_some_and(|course| match atomic.ty.bits() {
             64 => self.atomic_of::<u64>(scope, atomic, &course, RegClass::B64),
             _ => self.atomic_of::<u32>(scope, atomic, &course, RegClass::B32),

@@ -278,11 +278,15 @@ fn read_row<W: Word, T: Bits + Word>(
         load_row(region, at, d);
     } else if step == bytes {
         let mut piece = [W::default(); WARP_LANES];
-        for (d, i) in d.chunks_mut(WARP_LANES).zip(0..) {
-            let piece = &mut piece[..d.len()];
-            region.load_row(at + i * bytes * WARP_LANES as u64, piece);
-            d.iter_mut().zip(piece).for_each(|(d, value)| *d = extend(*value));
+        let (wholes, rest) = d.as_chunks_mut::<WARP_LANES>();
+        let behind = at + (wholes.len() * WARP_LANES) as u64 * bytes;
+        for (d, i) in wholes.iter_mut().zip(0..) {
+            region.load_row(at + i * bytes * WARP_LANES as u64, &mut piece);
+            d.iter_mut().zip(piece).for_each(|(d, value)| *d = extend(value));
         }
+        let piece = &mut piece[..rest.len()];
+        region.load_row(behind, piece);
+        rest.iter_mut().zip(piece).for_each(|(d, value)| *d = extend(*value));
     } else {
         region.load_steps(at, step, d, extend);
     }

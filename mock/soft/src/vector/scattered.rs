@@ -40,9 +40,10 @@ impl<'a> Unit<'a> {
         &mut self,
         scope: &Scope,
         (address, space): (At, Space),
-        bytes: u64,
+        (bytes, values): (u64, usize),
         kind: Kind,
     ) -> Option<Course<'a>> {
+        let bytes = bytes * values as u64;
         let first = scope.mask.lowest()?;
         let (start, offset) = match address {
             At::Pointer(Pointer { base, offset }) => {
@@ -84,7 +85,8 @@ impl<'a> Unit<'a> {
             },
             places,
         });
-        if !isa.run(Aligned { places, masks: &scope.mask.0[warps], bytes }) {
+        // of one value alone, that is seen where it is moved
+        if values > 1 && !isa.run(Aligned { places, masks: &scope.mask.0[warps], bytes }) {
             return None;
         }
         if matches!(field, Field::Local) {
@@ -177,9 +179,9 @@ impl<'a> Unit<'a> {
         kind: Kind,
     ) -> Option<Course<'a>> {
         let bytes = u64::from(access.ty.bytes());
-        let all_bytes = bytes * access.slots.len() as u64;
-        let course = self.course(scope, (access.address, access.space), all_bytes, kind)?;
-        let torn = matches!(course.field, Field::Local) && bytes != 4 && all_bytes > 4;
+        let values = access.slots.len();
+        let course = self.course(scope, (access.address, access.space), (bytes, values), kind)?;
+        let torn = matches!(course.field, Field::Local) && bytes != 4 && bytes * values as u64 > 4;
         (!torn).then_some(course)
     }
 
@@ -281,7 +283,7 @@ impl Loop for Aligned<'_> {
     fn run(self) -> bool {
         self.places.iter().zip(self.masks).all(|(places, mask)| {
             let spots = Spots { start: 0, bytes: 0, offsets: &places.0, mask: *mask };
-            spots.reach().1 & (self.bytes - 1) == 0
+            spots.bits() & (self.bytes - 1) == 0
         })
     }
 }
