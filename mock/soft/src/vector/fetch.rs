@@ -5,8 +5,9 @@
 //!   running:   places are checked, and kept ───────────────────────────────────▶ an operand is what lies there
 //! ```
 //! A load whose places have no shape, or that not all lanes take part in, is done at once as any other; its reader finds a register.
+//! Loads that other blocks' writes are ordered against never wait: volatile, relaxed and acquiring ones, and those before a fence.
 
-use mock_ptx::ir::{Kernel, Reg, RegClass, Role, Space};
+use mock_ptx::ir::{Coherence, Kernel, Op, Ordering, Reg, RegClass, Role, Space};
 
 use super::access::{Owner, Rows};
 use super::code::{Access, Guarded, Step};
@@ -36,6 +37,9 @@ pub(super) fn mark(kernel: &Kernel, block: usize, live: &Live, steps: &mut [Guar
     let touched = touched(kernel, block, live);
     for place in 0..steps.len() {
         let Some(slot) = loads(&steps[place].step) else { continue };
+        if !is_weak(&kernel.blocks[block].instructions[place].op) {
+            continue;
+        }
         let mut rest = steps.iter().zip(&touched).skip(place + 1).take(STEPS_MAX);
         let first_use = rest.find_map(|(guarded, touched)| {
             match touched.iter().find(|touched| touched.slot == slot) {
@@ -94,6 +98,11 @@ fn loads(step: &Step) -> Option<SlotId> {
     }
 }
 
+/// Whether nobody counts on when a load is done.
+const fn is_weak(op: &Op) -> bool {
+    matches!(op, Op::Load { coherence: Coherence { ordering: Ordering::Weak, .. }, .. })
+}
+
 /// Whether a step can take operands from memory.
 const fn fetches(guarded: &Guarded) -> bool {
     let fetches = match guarded.step {
@@ -113,6 +122,7 @@ const fn lets_pass(step: &Step) -> bool {
             | Step::Together
             | Step::Barrier
             | Step::Library
+            | Step::Nothing
             | Step::Single
     )
 }
@@ -225,10 +235,23 @@ mod tests {
     }
 
     #[test]
+    fn loads_whose_moment_counts_do_not_wait() {
+        let add = "add.f32 %f3, %f1, %f2; st.global.f32 [%rd1], %f3;";
+        for load in
+            ["ld.volatile.global.f32", "ld.acquire.gpu.global.f32", "ld.relaxed.gpu.global.f32"]
+        {
+            let loads = format!("{load} %f1, [%rd1]; ld.global.f32 %f2, [%rd1+64];");
+            assert_eq!(waits(&format!("{loads} {add}")), [false, true], "{load}");
+        }
+    }
+
+    #[test]
     fn loads_do_not_pass_what_writes_memory_or_cannot_fetch() {
         let store =
             "st.global.f32 [%rd1+8], %f1; add.f32 %f3, %f2, %f2; st.global.f32 [%rd1], %f3;";
         assert_eq!(waits(&format!("{LOADS} {store}")), [false, false]);
+        let fence = "membar.gl; add.f32 %f3, %f1, %f2; st.global.f32 [%rd1], %f3;";
+        assert_eq!(waits(&format!("{LOADS} {fence}")), [false, false]);
         let maximum = "max.f32 %f3, %f1, %f2; st.global.f32 [%rd1], %f3;";
         assert_eq!(waits(&format!("{LOADS} {maximum}")), [false, false]);
     }
