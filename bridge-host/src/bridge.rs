@@ -29,7 +29,7 @@ use ninedoor_host::{Clock, Hive, Keeper, KeeperError};
 use secure9p_tokio::{
     BindRefused, Dialer, ListenOptions, Listener, Tally, Uri, serve_tallied, tls::TlsRefused,
 };
-use tokio::{sync::oneshot, task::JoinHandle as Task, time::interval};
+use tokio::{sync::oneshot, task::JoinHandle as Task};
 
 use crate::{
     audit::{AuditDir, AuditLog, AuditWriter, Inbox},
@@ -53,9 +53,6 @@ use crate::{
 
 /// How often drain looks whether the last job has ended.
 const DRAIN_LOOK: Duration = Duration::from_millis(20);
-
-/// How often the state directory is looked at for what other programs have changed.
-const CHANGES_LOOK: Duration = Duration::from_secs(1);
 
 /// How often it is looked whether executors of an earlier daemon are gone, and how long they are waited for.
 const EXECUTORS_LOOK: Duration = Duration::from_millis(10);
@@ -187,9 +184,13 @@ impl Bridge {
         let (watch, bell, fleet) =
             Watch::new(program, config.executors.spares, config.executors.max)
                 .map_err(StartRefused::Watch)?;
-        let (audit, audit_writer) =
-            AuditLog::start(AuditDir::of(&config.state_dir), config.audit.bounds(), &clock)
-                .map_err(|error| StartRefused::Store { what: "audit", error })?;
+        let (audit, audit_writer) = AuditLog::start(
+            AuditDir::of(&config.state_dir),
+            config.audit.bounds(),
+            "bridge",
+            &clock,
+        )
+        .map_err(|error| StartRefused::Store { what: "audit", error })?;
         let (journal, left) = Journal::open(&config.state_dir.join("journal"))?;
         let parts = Parts {
             broker: Broker::new(config.policy()),
@@ -229,7 +230,7 @@ impl Bridge {
             .map_err(StartRefused::Watch)?;
         let mut timers = vec![
             tokio::spawn(hive.clone().keep_time()),
-            tokio::spawn(keep_looking(hive.clone(), Inbox::of(&config.state_dir))),
+            tokio::spawn(hive.clone().keep_looking(Inbox::of(&config.state_dir))),
             tokio::spawn(sampler::keep_sampling(hive.clone(), inventory.discovery, inventory.gpus)),
         ];
         let tally = Arc::new(Tally::default());
@@ -448,22 +449,6 @@ fn start_store(hive: &BridgeHive) -> Result<JournalThreads, StartRefused> {
     let start = |journal: &mut Journal| journal.start(move || told.with(|_, _, _| ()));
     hive.with(|_, publisher, _| start(&mut publisher.dispatcher.journal))
         .map_err(|error| StartRefused::Store { what: "lease and job", error })
-}
-
-/// Other programs revoke tickets and rotate secrets in the state directory while the bridge runs.
-async fn keep_looking(hive: BridgeHive, mut inbox: Inbox) {
-    let mut period = interval(CHANGES_LOOK);
-    loop {
-        period.tick().await;
-        hive.look_for_changes();
-        match inbox.look() {
-            Ok(lines) if lines.is_empty() => {}
-            Ok(lines) => hive.with(|server, _, now| {
-                lines.into_iter().for_each(|line| server.audit(line, now));
-            }),
-            Err(error) => tracing::warn!(%error, "cannot look into the audit log's inbox"),
-        }
-    }
 }
 
 async fn listeners(config: &Config) -> Result<(Vec<Listener>, Option<Dialer>), StartRefused> {

@@ -9,12 +9,10 @@
 //!                                                    store (artefacts, outputs)     fleet ⇄ executor processes ⇄ GPUs
 //! ```
 
-mod audit;
 mod backend;
 mod bridge;
 pub mod cli;
 pub mod config;
-mod digest;
 mod dispatcher;
 mod events;
 mod executor;
@@ -28,6 +26,8 @@ mod pulse;
 mod reload;
 mod sampler;
 mod store;
+
+use ninedoor_host::{audit, digest};
 
 pub use backend::{BACKENDS, Backend, BackendChoice};
 pub use bridge::{Bridge, BridgeHandle, StartRefused};

@@ -2,17 +2,20 @@
 //!
 //! Reads words, calls the library, prints. Exit codes: 0 done, 1 failed, 2 usage.
 
-mod audit;
 mod doctor;
 mod log;
 mod manager;
 mod serve;
 mod tls;
 
-use std::{io::Write as _, net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{io::stdout, net::SocketAddr, path::PathBuf, process::ExitCode};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use ninedoor_host::{Clock, ticket::TicketVerb};
+use clap::{Args, Parser, Subcommand};
+use ninedoor_host::{
+    Clock,
+    audit::{self, AuditVerb, Form},
+    ticket::{self, TicketVerb},
+};
 use secure9p_tokio::{BRIDGE_PORT, Uri, UriRefused};
 
 use crate::{
@@ -58,7 +61,7 @@ enum Verb {
     Config(ConfigVerb),
     /// The log of who did what.
     #[command(subcommand)]
-    Audit(audit::AuditVerb),
+    Audit(AuditVerb),
 }
 
 #[derive(Debug, Subcommand)]
@@ -70,15 +73,6 @@ enum ConfigVerb {
     },
     /// Print the JSON Schema of the settings.
     Schema,
-}
-
-/// How a result is printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Form {
-    /// For people.
-    Table,
-    /// For programs: one JSON document.
-    Json,
 }
 
 /// What `serve` may be told; each word counts more than the configuration file.
@@ -148,8 +142,8 @@ fn run(line: CommandLine) -> anyhow::Result<ExitCode> {
         None if line.list => list(line.serve).map(done),
         None => serve::serve(&line.serve).map(done),
         Some(Verb::Serve(words)) => serve::serve(&words).map(done),
-        Some(Verb::Ticket(verb)) => ticket(&verb).map(done),
-        Some(Verb::Audit(verb)) => audit::run(&verb),
+        Some(Verb::Ticket(verb)) => about_tickets(&verb).map(done),
+        Some(Verb::Audit(verb)) => audit::run(&verb, &Config::default().state_dir),
         Some(Verb::Tls(verb)) => tls::run(&verb).map(done),
         Some(Verb::Doctor { words, output }) => Ok(doctor::run(&words.settle()?, output)),
         Some(Verb::Config(ConfigVerb::Check { file })) => check(&file).map(done),
@@ -160,15 +154,10 @@ fn run(line: CommandLine) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// The state directory is the one that a bridge with the same environment would have. What is made or ended is left for the audit
-/// log before it is shown: no ticket leaves this program that is not in there.
-fn ticket(verb: &TicketVerb) -> anyhow::Result<()> {
+/// The state directory is the one that a bridge with the same environment would have.
+fn about_tickets(verb: &TicketVerb) -> anyhow::Result<()> {
     let default = Config::default().state_dir;
-    let mut said = Vec::new();
-    ninedoor_host::ticket::run(verb, &default, &Clock::system(), &mut said)?;
-    audit::leave_ticket(verb, verb.state_dir().unwrap_or(&default), &said)?;
-    std::io::stdout().write_all(&said)?;
-    Ok(())
+    ticket::run_noted(verb, &default, &Clock::system(), &mut stdout().lock())
 }
 
 fn list(words: ServeWords) -> anyhow::Result<()> {

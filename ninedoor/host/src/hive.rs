@@ -28,6 +28,7 @@ use tokio::{
 use tracing::warn;
 
 use crate::{
+    audit::Inbox,
     clock::Clock,
     keeper::{Keeper, KeeperError},
     provider::{LocalProvider, Order},
@@ -141,12 +142,19 @@ impl<P: LocalProvider> Hive<P> {
         }
     }
 
-    /// Looks for such changes every second, for ever.
-    pub async fn keep_looking(self) {
+    /// Looks for such changes, and for what such programs leave for the log, every second, for ever.
+    pub async fn keep_looking(self, mut inbox: Inbox) {
         let mut rounds = interval(CHANGES_LOOK);
         loop {
             rounds.tick().await;
             self.look_for_changes();
+            match inbox.look() {
+                Ok(lines) if lines.is_empty() => {}
+                Ok(lines) => self.with(|server, _, now| {
+                    lines.into_iter().for_each(|line| server.audit(line, now));
+                }),
+                Err(error) => warn!(%error, "cannot look into the audit log's inbox"),
+            }
         }
     }
 

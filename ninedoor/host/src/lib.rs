@@ -3,10 +3,13 @@
 //! A library for every program that serves a namespace: `ninedoor` itself, `gpu-bridge-host` (which puts a
 //! [`LocalProvider`] behind the mounts), and `cohsh` (which embeds a hive). Knows no GPUs.
 
+pub mod audit;
 mod clock;
 mod connector;
+pub mod digest;
 mod hive;
 mod keeper;
+mod kept_log;
 mod log;
 mod nine_door;
 pub mod program;

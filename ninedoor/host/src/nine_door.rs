@@ -13,10 +13,12 @@ use tokio::{
 };
 
 use crate::{
+    audit::{AuditDir, AuditLog, AuditWriter, ChainBounds, Inbox},
     clock::Clock,
     connector::{BridgeLink, stay_connected},
     hive::Hive,
     keeper::{Keeper, KeeperError},
+    kept_log::KeptLog,
 };
 
 /// What of the first bridge is mounted at start.
@@ -27,7 +29,7 @@ const BRIDGES_LOOK: Duration = Duration::from_millis(5);
 /// What a hive is made of.
 #[derive(Debug)]
 pub struct Setup {
-    /// Where secrets and revocations are kept.
+    /// Where secrets, revocations and the audit log are kept.
     pub state_dir: PathBuf,
     /// The servers it mounts; the first at `/gpu`, `/bundles` and `/worker`, the others by `/queen/ctl`.
     pub bridges: Vec<BridgeLink>,
@@ -45,6 +47,9 @@ pub enum StartRefused {
     /// The state directory.
     #[error(transparent)]
     Keeper(#[from] KeeperError),
+    /// The audit log.
+    #[error("open the audit log: {0}")]
+    Audit(std::io::Error),
     /// A listener.
     #[error(transparent)]
     Bind(#[from] BindRefused),
@@ -56,13 +61,14 @@ pub enum StartRefused {
 /// A hive that runs. Dropping it ends it without waiting for anybody.
 #[derive(Debug)]
 pub struct NineDoor {
-    hive: Hive<()>,
+    hive: Hive<KeptLog>,
     uris: Vec<Uri>,
     dialer: Option<Dialer>,
     upstreams: Vec<ninedoor::UpstreamId>,
     close: Option<oneshot::Sender<()>>,
     serving: Option<JoinHandle<()>>,
     _tasks: JoinSet<()>,
+    _audit: AuditWriter,
 }
 
 impl NineDoor {
@@ -81,10 +87,15 @@ impl NineDoor {
         let (listeners, dialer) = bind(&setup).await?;
         let uris = listeners.iter().map(|listener| listener.uri().clone()).collect();
 
-        let hive = Hive::new(server, (), clock, Some(keeper));
+        let directory = AuditDir::of(&setup.state_dir);
+        let (audit, writer) =
+            AuditLog::start(directory, ChainBounds::default(), "ninedoor", &clock)
+                .map_err(StartRefused::Audit)?;
+        let provider = KeptLog::new(audit, clock.now());
+        let hive = Hive::new(server, provider, clock, Some(keeper));
         let mut tasks = JoinSet::new();
         tasks.spawn(hive.clone().keep_time());
-        tasks.spawn(hive.clone().keep_looking());
+        tasks.spawn(hive.clone().keep_looking(Inbox::of(&setup.state_dir)));
         for (upstream, link) in upstreams.iter().zip(setup.bridges) {
             tasks.spawn(stay_connected(hive.clone(), *upstream, link));
         }
@@ -94,7 +105,16 @@ impl NineDoor {
         });
         let serving = Some(tokio::spawn(serving));
         hive.tick();
-        Ok(Self { hive, uris, dialer, upstreams, close: Some(close), serving, _tasks: tasks })
+        Ok(Self {
+            hive,
+            uris,
+            dialer,
+            upstreams,
+            close: Some(close),
+            serving,
+            _tasks: tasks,
+            _audit: writer,
+        })
     }
 
     /// Where it listens, with the ports that were bound.
@@ -112,7 +132,7 @@ impl NineDoor {
     /// Whether every bridge can be asked.
     #[must_use]
     pub fn bridges_are_up(&self) -> bool {
-        self.hive.with(|server, (), _| {
+        self.hive.with(|server, _, _| {
             self.upstreams.iter().all(|upstream| server.upstream_is_up(*upstream))
         })
     }

@@ -24,6 +24,7 @@ use tokio::{
 };
 
 use crate::{
+    audit::{self, AuditVerb},
     clock::Clock,
     connector::BridgeLink,
     log,
@@ -51,6 +52,9 @@ enum Verb {
     /// Tickets of this hive.
     #[command(subcommand)]
     Ticket(TicketVerb),
+    /// The log of who did what.
+    #[command(subcommand)]
+    Audit(AuditVerb),
 }
 
 #[derive(Debug, Args)]
@@ -70,7 +74,7 @@ struct ServeWords {
     /// Where to listen: tcp://HOST:PORT, tls://HOST:PORT, unix:///PATH; may be given more than once.
     #[arg(long, value_name = "URI", value_parser = listen, default_value = "tcp://127.0.0.1:5641")]
     listen: Vec<Uri>,
-    /// Where secrets and revocations are kept.
+    /// Where secrets, revocations and the audit log are kept.
     #[arg(long, value_name = "DIR", env = "COHESIX_STATE_DIR", default_value = STATE_DIR)]
     state_dir: PathBuf,
     /// Allow plain TCP to and from other machines.
@@ -103,7 +107,7 @@ struct ServeWords {
 #[must_use]
 pub fn main() -> ExitCode {
     match run(CommandLine::parse().verb) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("ninedoor: {error:#}");
             ExitCode::FAILURE
@@ -111,16 +115,19 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(verb: Verb) -> anyhow::Result<()> {
+fn run(verb: Verb) -> anyhow::Result<ExitCode> {
+    let done = |()| ExitCode::SUCCESS;
     match verb {
+        Verb::Audit(verb) => audit::run(&verb, STATE_DIR.as_ref()),
         Verb::Ticket(verb) => {
-            ticket::run(&verb, STATE_DIR.as_ref(), &Clock::system(), &mut stdout().lock())
+            let (default, clock) = (STATE_DIR.as_ref(), Clock::system());
+            ticket::run_noted(&verb, default, &clock, &mut stdout().lock()).map(done)
         }
         Verb::Serve(words) => {
             log::start();
             raise_descriptor_limit();
             let setup = words.settle()?;
-            Builder::new_multi_thread().enable_all().build()?.block_on(until_ended(setup))
+            Builder::new_multi_thread().enable_all().build()?.block_on(until_ended(setup)).map(done)
         }
     }
 }
@@ -241,7 +248,7 @@ mod tests {
         let words = std::iter::once("ninedoor").chain(line.split_whitespace());
         match CommandLine::parse_from(words).verb {
             Verb::Serve(words) => words.settle().unwrap(),
-            Verb::Ticket(verb) => panic!("{verb:?}"),
+            other => panic!("{other:?}"),
         }
     }
 

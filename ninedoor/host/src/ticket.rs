@@ -15,7 +15,7 @@ use ninedoor_abi::{
     Claims, GpuId, PathName, Quotas, Role, Scope, ScopeVerb, Subject, Ticket, TicketId, UnixMs,
 };
 
-use crate::{clock::Clock, keeper::Keeper};
+use crate::{audit::leave_ticket, clock::Clock, keeper::Keeper};
 
 /// What to do with tickets.
 #[derive(Debug, Clone, Subcommand)]
@@ -90,6 +90,24 @@ pub struct MintWords {
     bandwidth: Option<u64>,
     #[command(flatten)]
     state: StateWords,
+}
+
+/// Does it, leaves it for the audit log, and prints what came of it: no ticket is shown that is not in there. `default` is the state
+/// directory where none is named.
+///
+/// # Errors
+/// What is in the way.
+pub fn run_noted(
+    verb: &TicketVerb,
+    default: &Path,
+    clock: &Clock,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    let mut said = Vec::new();
+    run(verb, default, clock, &mut said)?;
+    leave_ticket(verb, verb.state_dir().unwrap_or(default), &said)?;
+    out.write_all(&said)?;
+    Ok(())
 }
 
 /// Does it, and prints what came of it; `default` is the state directory where none is named.

@@ -8,24 +8,29 @@ use std::{
 };
 
 use anyhow::Context;
-use clap::Subcommand;
+use clap::{Subcommand, ValueEnum};
 use ninedoor::AuditLine;
 use ninedoor_abi::Ticket;
-use ninedoor_host::ticket::TicketVerb;
 use serde_json::json;
 
-use super::Form;
-use crate::{
-    Config,
-    audit::{AuditDir, Inbox, Link, Report, verify},
-};
+use super::{AuditDir, Inbox, Link, Report, verify};
+use crate::ticket::TicketVerb;
+
+/// How a result is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Form {
+    /// For people.
+    Table,
+    /// For programs: one JSON document.
+    Json,
+}
 
 /// The log of who did what.
 #[derive(Debug, Subcommand)]
-pub(super) enum AuditVerb {
-    /// Check every line against the hash that the next one keeps of it; also beside a bridge that runs.
+pub enum AuditVerb {
+    /// Check every line against the hash that the next one keeps of it; also beside a server that runs.
     Verify {
-        /// The bridge's state directory.
+        /// The server's state directory.
         #[arg(long, value_name = "DIR", env = "COHESIX_STATE_DIR")]
         state_dir: Option<PathBuf>,
         /// A head that was noted elsewhere: its line must be in the log, unchanged.
@@ -37,9 +42,13 @@ pub(super) enum AuditVerb {
     },
 }
 
-pub(super) fn run(verb: &AuditVerb) -> anyhow::Result<ExitCode> {
+/// Does it, and prints what came of it; `default` is the state directory where none is named.
+///
+/// # Errors
+/// When the log cannot be read.
+pub fn run(verb: &AuditVerb, default: &Path) -> anyhow::Result<ExitCode> {
     let AuditVerb::Verify { state_dir, head, output } = verb;
-    let directory = AuditDir::of(state_dir.as_deref().unwrap_or(&Config::default().state_dir));
+    let directory = AuditDir::of(state_dir.as_deref().unwrap_or(default));
     let report = verify(&directory, *head)
         .with_context(|| format!("cannot read {}", directory.path().display()))?;
     match output {
@@ -80,7 +89,10 @@ fn document(report: &Report) -> serde_json::Value {
 }
 
 /// Leaves for the log what became of a verb about tickets.
-pub(super) fn leave_ticket(verb: &TicketVerb, state_dir: &Path, said: &[u8]) -> anyhow::Result<()> {
+///
+/// # Errors
+/// What the file system says; then nothing of it must be shown.
+pub fn leave_ticket(verb: &TicketVerb, state_dir: &Path, said: &[u8]) -> anyhow::Result<()> {
     let who = format!("uid {}", rustix::process::getuid().as_raw());
     let line = AuditLine::by(&who);
     let said = String::from_utf8_lossy(said);

@@ -25,53 +25,62 @@ const ATTEMPTS: u32 = 4;
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Report {
+pub struct Report {
     /// Each file that was read.
-    pub(crate) files: Vec<FileFacts>,
+    pub files: Vec<FileFacts>,
     /// The last whole line.
-    pub(crate) last: Link,
+    pub last: Link,
     /// What is no fault, and worth knowing.
-    pub(crate) notes: Vec<String>,
+    pub notes: Vec<String>,
     /// The first thing that is wrong.
-    pub(crate) fault: Option<Fault>,
+    pub fault: Option<Fault>,
 }
 
 /// One file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct FileFacts {
-    pub(crate) file: String,
-    pub(crate) lines: u64,
-    pub(crate) first_seq: u64,
-    pub(crate) last_seq: u64,
+pub struct FileFacts {
+    /// Its name.
+    pub file: String,
+    /// How many lines it has.
+    pub lines: u64,
+    /// The number of the first.
+    pub first_seq: u64,
+    /// The number of the last.
+    pub last_seq: u64,
 }
 
 /// What is wrong, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Fault {
+pub struct Fault {
     /// In which file.
-    pub(crate) file: String,
+    pub file: String,
     /// In which of its lines, from 1; 0 is the file as a whole.
-    pub(crate) line: u64,
+    pub line: u64,
     /// In which way.
-    pub(crate) kind: FaultKind,
+    pub kind: FaultKind,
     /// In words.
-    pub(crate) what: String,
+    pub what: String,
 }
 
 /// In which way a log is not as it was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum FaultKind {
+pub enum FaultKind {
+    /// A line's hash is not what it should be.
     Edited,
+    /// Lines or files are missing.
     Removed,
+    /// Lines are not in their order.
     Reordered,
+    /// A file is another than its name says.
     Swapped,
+    /// The end is missing.
     Truncated,
 }
 
 impl FaultKind {
     /// The word.
-    pub(crate) const fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Edited => "edited",
             Self::Removed => "removed",
@@ -86,7 +95,7 @@ impl FaultKind {
 ///
 /// # Errors
 /// When something cannot be read.
-pub(crate) fn verify(directory: &AuditDir, noted: Option<Link>) -> io::Result<Report> {
+pub fn verify(directory: &AuditDir, noted: Option<Link>) -> io::Result<Report> {
     let mut attempt = 1;
     loop {
         // First the head: what it says is in the files that are read after it.

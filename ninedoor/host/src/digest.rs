@@ -5,23 +5,23 @@ use sha2::Digest;
 
 /// The SHA-256 of these bytes.
 #[must_use]
-pub(crate) fn sha256_of(bytes: &[u8]) -> Sha256 {
+pub fn sha256_of(bytes: &[u8]) -> Sha256 {
     Sha256(sha2::Sha256::digest(bytes).into())
 }
 
 /// A SHA-256 of bytes that arrive in pieces.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Hasher(sha2::Sha256);
+pub struct Hasher(sha2::Sha256);
 
 impl Hasher {
     /// Takes the next piece.
-    pub(crate) fn update(&mut self, bytes: &[u8]) {
+    pub fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }
 
     /// Of all pieces so far.
     #[must_use]
-    pub(crate) fn finish(self) -> Sha256 {
+    pub fn finish(self) -> Sha256 {
         Sha256(self.0.finalize().into())
     }
 }

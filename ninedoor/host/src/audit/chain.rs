@@ -32,11 +32,17 @@ const TORN_BYTES_SHOWN: usize = 200;
 
 /// What is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct ChainBounds {
+pub struct ChainBounds {
     /// A file that has grown to this is followed by another.
-    pub(crate) file_bytes_max: u64,
+    pub file_bytes_max: u64,
     /// Files kept; the oldest goes.
-    pub(crate) files_max: u64,
+    pub files_max: u64,
+}
+
+impl Default for ChainBounds {
+    fn default() -> Self {
+        Self { file_bytes_max: 16 << 20, files_max: 64 }
+    }
 }
 
 /// The chain, open at its end.
@@ -61,17 +67,23 @@ struct Left {
     /// The file to go on in; none where a new one must be begun.
     file: Option<(u64, File, u64)>,
     lines: Vec<AuditLine>,
+    /// What became of whoever wrote it last.
+    after: &'static str,
 }
 
 impl Chain {
-    /// Opens the log, or begins it. The lines that come back say how it was found; they are to be appended first.
+    /// Opens the log of `who`, or begins it. The lines that come back say how it was found; they are to be appended first.
     pub(super) fn open(
         directory: AuditDir,
         bounds: ChainBounds,
+        who: &str,
     ) -> io::Result<(Self, Vec<AuditLine>)> {
         directory.create()?;
         let numbers = directory.numbers()?;
-        let Left { last, file, lines } = Left::look(&directory, &numbers)?;
+        let Left { last, file, mut lines, after } = Left::look(&directory, &numbers)?;
+        let (version, pid) = (env!("CARGO_PKG_VERSION"), std::process::id());
+        let detail = format!("version={version} pid={pid} after={after}");
+        lines.push(AuditLine::by(who).done("START", detail));
         let newest = numbers.last().copied().unwrap_or_default();
         let oldest = numbers.first().copied();
         let (number, file, bytes) = match file {
@@ -223,19 +235,14 @@ impl Left {
     }
 
     fn nothing() -> Self {
-        Self { last: Link::BEGINNING, file: None, lines: vec![start("nothing")] }
+        Self { last: Link::BEGINNING, file: None, lines: Vec::new(), after: "nothing" }
     }
 
     /// Goes on in a new file after the last line that anything is known of.
     fn broken(last: Link, why: String) -> Self {
         let line = AuditLine::by("audit").failed("BREAK", "EBADMSG", why, String::new());
-        Self { last, file: None, lines: vec![line, start("break")] }
+        Self { last, file: None, lines: vec![line], after: "break" }
     }
-}
-
-fn start(after: &str) -> AuditLine {
-    let (version, pid) = (env!("CARGO_PKG_VERSION"), std::process::id());
-    AuditLine::by("bridge").done("START", format!("version={version} pid={pid} after={after}"))
 }
 
 /// The end of a file.
@@ -293,8 +300,7 @@ impl Tail {
             lines.push(AuditLine::by("audit").done("SEAL", detail));
         }
         let after = if in_order && self.torn.is_empty() { "stop" } else { "kill" };
-        lines.push(start(after));
-        Ok(Left { last, file: Some((self.number, self.file, self.whole_bytes)), lines })
+        Ok(Left { last, file: Some((self.number, self.file, self.whole_bytes)), lines, after })
     }
 }
 
@@ -311,7 +317,7 @@ mod tests {
     }
 
     fn opened(directory: &AuditDir) -> (Chain, VecDeque<Entry>) {
-        let (chain, lines) = Chain::open(directory.clone(), BOUNDS).unwrap();
+        let (chain, lines) = Chain::open(directory.clone(), BOUNDS, "bridge").unwrap();
         (chain, lines.into_iter().map(|line| Entry { at: UnixMs(7), line }).collect())
     }
 

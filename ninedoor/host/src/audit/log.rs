@@ -11,15 +11,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ninedoor::AuditLine;
-use ninedoor_abi::UnixMs;
-use ninedoor_host::Clock;
-
 use super::{
     chain::{Chain, ChainBounds},
     directory::AuditDir,
     line::{Entry, Link, STOP},
 };
+use crate::clock::Clock;
+use ninedoor::AuditLine;
+use ninedoor_abi::UnixMs;
 
 /// Lines that wait to be written.
 const QUEUE_LINES_MAX: usize = 8192;
@@ -35,24 +34,24 @@ const TELL_PERIOD: Duration = Duration::from_secs(60);
 
 /// Where lines are noted. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(crate) struct AuditLog(Arc<Shared>);
+pub struct AuditLog(Arc<Shared>);
 
 /// The thread behind an [`AuditLog`]. Dropping it writes what waits, and ends it.
 #[derive(Debug)]
-pub(crate) struct AuditWriter {
+pub struct AuditWriter {
     log: AuditLog,
     thread: Option<JoinHandle<()>>,
 }
 
 /// How the log is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct AuditState {
+pub struct AuditState {
     /// The last line that was written.
-    pub(crate) last: Link,
+    pub last: Link,
     /// Lines that found no room since the start.
-    pub(crate) lost: u64,
+    pub lost: u64,
     /// What the file system says, while it says no.
-    pub(crate) trouble: Option<String>,
+    pub trouble: Option<String>,
 }
 
 #[derive(Debug)]
@@ -78,23 +77,29 @@ struct Hole {
 }
 
 impl AuditLog {
-    /// Opens the log and starts its thread.
+    /// Opens the log of the daemon that calls itself `who`, and starts its thread.
     ///
     /// # Errors
     /// When the directory or the last file cannot be opened.
-    pub(crate) fn start(
+    pub fn start(
         directory: AuditDir,
         bounds: ChainBounds,
+        who: &'static str,
         clock: &Clock,
     ) -> io::Result<(Self, AuditWriter)> {
-        let (log, mut writer) = Self::open(directory, bounds, clock)?;
+        let (log, mut writer) = Self::open(directory, bounds, who, clock)?;
         let thread = thread::Builder::new().name("audit".to_owned());
         let thread = Some(thread.spawn(move || while writer.turn() {})?);
         Ok((log.clone(), AuditWriter { log, thread }))
     }
 
-    fn open(directory: AuditDir, bounds: ChainBounds, clock: &Clock) -> io::Result<(Self, Writer)> {
-        let (chain, lines) = Chain::open(directory, bounds)?;
+    fn open(
+        directory: AuditDir,
+        bounds: ChainBounds,
+        who: &'static str,
+        clock: &Clock,
+    ) -> io::Result<(Self, Writer)> {
+        let (chain, lines) = Chain::open(directory, bounds, who)?;
         let at = clock.now().unix_ms;
         for line in lines.iter().filter(|line| line.failure.is_some()) {
             tracing::error!(target: "audit", "{line}");
@@ -106,6 +111,7 @@ impl AuditLog {
         let writer = Writer {
             log: log.clone(),
             chain,
+            who,
             clock: clock.clone(),
             pending: VecDeque::new(),
             synced: None,
@@ -115,7 +121,7 @@ impl AuditLog {
     }
 
     /// Notes a line.
-    pub(crate) fn note(&self, entry: Entry) {
+    pub fn note(&self, entry: Entry) {
         let mut queue = self.lock();
         if queue.waiting.len() >= QUEUE_LINES_MAX {
             return queue.lose(1, entry.at);
@@ -127,14 +133,14 @@ impl AuditLog {
     }
 
     /// Notes that lines have been lost before they could be noted.
-    pub(crate) fn note_lost(&self, lines: u64, at: UnixMs) {
+    pub fn note_lost(&self, lines: u64, at: UnixMs) {
         self.lock().lose(lines, at);
         self.0.bell.notify_one();
     }
 
     /// How it is.
     #[must_use]
-    pub(crate) fn state(&self) -> AuditState {
+    pub fn state(&self) -> AuditState {
         self.lock().state.clone()
     }
 
@@ -193,6 +199,7 @@ impl Drop for AuditWriter {
 struct Writer {
     log: AuditLog,
     chain: Chain,
+    who: &'static str,
     clock: Clock,
     /// Taken from the queue, and not written yet.
     pending: VecDeque<Entry>,
@@ -205,7 +212,7 @@ impl Writer {
     fn turn(&mut self) -> bool {
         let ending = self.await_work();
         if ending {
-            let line = AuditLine::by("bridge").done(STOP, String::new());
+            let line = AuditLine::by(self.who).done(STOP, String::new());
             self.pending.push_back(Entry { at: self.clock.now().unix_ms, line });
         }
         let done = self.chain.append(&mut self.pending).and_then(|()| self.sync_when_due(ending));
@@ -294,7 +301,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let directory = AuditDir::of(place.path());
         let (log, mut writer) =
-            AuditLog::open(directory.clone(), BOUNDS, &Clock::system()).unwrap();
+            AuditLog::open(directory.clone(), BOUNDS, "bridge", &Clock::system()).unwrap();
         let already = log.lock().waiting.len();
         for number in 0..QUEUE_LINES_MAX + 3 - already {
             log.note(entry(number));
@@ -325,7 +332,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let directory = AuditDir::of(place.path());
         let (log, mut writer) =
-            AuditLog::open(directory.clone(), BOUNDS, &Clock::system()).unwrap();
+            AuditLog::open(directory.clone(), BOUNDS, "bridge", &Clock::system()).unwrap();
         std::fs::remove_dir_all(directory.path()).unwrap();
         assert!(writer.turn());
         let trouble = log.state().trouble.expect("the directory is gone");
@@ -338,7 +345,8 @@ mod tests {
     fn dropping_the_writer_writes_what_waits() {
         let place = tempfile::tempdir().unwrap();
         let directory = AuditDir::of(place.path());
-        let (log, writer) = AuditLog::start(directory.clone(), BOUNDS, &Clock::system()).unwrap();
+        let (log, writer) =
+            AuditLog::start(directory.clone(), BOUNDS, "bridge", &Clock::system()).unwrap();
         (0..100).for_each(|number| log.note(entry(number)));
         drop(writer);
         let report = verify(&directory, None).unwrap();

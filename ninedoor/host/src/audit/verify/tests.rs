@@ -23,7 +23,7 @@ impl Tampered {
         let place = tempfile::tempdir().unwrap();
         let directory = AuditDir::of(place.path());
         let bounds = ChainBounds { file_bytes_max: 900, files_max: 9 };
-        let (mut chain, _) = Chain::open(directory.clone(), bounds).unwrap();
+        let (mut chain, _) = Chain::open(directory.clone(), bounds, "bridge").unwrap();
         let line = |number| AuditLine::by("tester").done("COUNT", format!("number={number}"));
         let mut entries: VecDeque<_> =
             (0..14).map(|number| Entry { at: UnixMs(number), line: line(number) }).collect();
@@ -181,7 +181,7 @@ fn a_log_that_was_written_anew_is_found_out_by_a_head_noted_elsewhere() {
     // The same count of lines, another story: everything in it fits.
     let bounds = ChainBounds { file_bytes_max: 900, files_max: 9 };
     fs::remove_dir_all(other.directory.path()).unwrap();
-    let (mut chain, _) = Chain::open(other.directory.clone(), bounds).unwrap();
+    let (mut chain, _) = Chain::open(other.directory.clone(), bounds, "bridge").unwrap();
     let line = AuditLine::by("forger").done("COUNT", "number=1".to_owned());
     let mut entries: VecDeque<_> =
         (0..20).map(|_| Entry { at: UnixMs(1), line: line.clone() }).collect();

@@ -1,6 +1,6 @@
-//! The audit log on disk: every line of `/log/bridge.log`, kept, each bound to the one before it by that one's SHA-256.
+//! The audit log on disk: every line of `/log/bridge.log` or `/log/queen.log`, kept, each bound to the one before it by that one's SHA-256.
 //!
-//! One source, two views: the namespace server makes the lines; `/log/bridge.log` shows the newest, and here they are kept until
+//! One source, two views: the namespace server makes the lines; that file shows the newest, and here they are kept until
 //! rotation takes them. Knows no 9P, no leases, and nothing of what a line says.
 //!
 //! ```text
@@ -20,17 +20,19 @@
 //! written anew as a whole is found out by a head noted elsewhere: `audit verify --head`.
 
 mod chain;
+mod command;
 mod directory;
 mod inbox;
 mod line;
 mod log;
 mod verify;
 
-pub(crate) use self::{
+pub use self::{
     chain::ChainBounds,
+    command::{AuditVerb, Form, leave_ticket, run},
     directory::AuditDir,
     inbox::Inbox,
     line::{Entry, Link},
-    log::{AuditLog, AuditWriter},
-    verify::{Report, verify},
+    log::{AuditLog, AuditState, AuditWriter},
+    verify::{Fault, FaultKind, FileFacts, Report, verify},
 };

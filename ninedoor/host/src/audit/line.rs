@@ -13,18 +13,20 @@ pub(super) const STOP: &str = "STOP";
 
 /// What happened, and when.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Entry {
-    pub(crate) at: UnixMs,
-    pub(crate) line: AuditLine,
+pub struct Entry {
+    /// When it was told.
+    pub at: UnixMs,
+    /// What it says.
+    pub line: AuditLine,
 }
 
 /// A line's place in the chain: what the next one is bound to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Link {
+pub struct Link {
     /// Its number, from 1.
-    pub(crate) seq: u64,
+    pub seq: u64,
     /// Of its bytes, without the newline.
-    pub(crate) digest: Sha256,
+    pub digest: Sha256,
 }
 
 impl Link {

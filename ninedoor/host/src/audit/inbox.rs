@@ -1,4 +1,4 @@
-//! Where other programs beside the daemon leave what they did, for the log: `gpu-bridge-host ticket mint` runs in a process of its own.
+//! Where other programs beside the daemon leave what they did, for the log: `ticket mint` runs in a process of its own.
 //!
 //! A file under a lock. The daemon takes a line to its log first and out of the inbox a look later: a crash in between tells a line twice
 //! rather than never.
@@ -22,7 +22,7 @@ const BYTES_MAX: u64 = 1 << 20;
 
 /// The inbox of a state directory.
 #[derive(Debug)]
-pub(crate) struct Inbox {
+pub struct Inbox {
     path: PathBuf,
     /// Bytes at its beginning that are in the log already.
     taken: usize,
@@ -39,7 +39,7 @@ struct Note {
 impl Inbox {
     /// The inbox of a state directory.
     #[must_use]
-    pub(crate) fn of(state_dir: &Path) -> Self {
+    pub fn of(state_dir: &Path) -> Self {
         Self { path: AuditDir::of(state_dir).path().join("inbox.jsonl"), taken: 0 }
     }
 
@@ -47,14 +47,14 @@ impl Inbox {
     ///
     /// # Errors
     /// What the file system said; then it must not be done.
-    pub(crate) fn leave(&self, line: &AuditLine) -> io::Result<()> {
+    pub fn leave(&self, line: &AuditLine) -> io::Result<()> {
         if let Some(parent) = self.path.parent() {
             AuditDir::create_at(parent)?;
         }
         let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(&self.path)?;
         rustix::fs::flock(&file, FlockOperation::LockExclusive)?;
         if file.metadata()?.len() > BYTES_MAX {
-            let text = format!("{} is full: does a bridge run here?", self.path.display());
+            let text = format!("{} is full: does a server run here?", self.path.display());
             return Err(io::Error::new(io::ErrorKind::StorageFull, text));
         }
         let note = Note {
@@ -72,7 +72,7 @@ impl Inbox {
     ///
     /// # Errors
     /// What the file system said.
-    pub(crate) fn look(&mut self) -> io::Result<Vec<AuditLine>> {
+    pub fn look(&mut self) -> io::Result<Vec<AuditLine>> {
         let mut file = match OpenOptions::new().read(true).write(true).open(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             file => file?,

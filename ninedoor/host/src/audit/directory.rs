@@ -15,12 +15,12 @@ const HEAD: &str = "head.json";
 
 /// Where the files are.
 #[derive(Debug, Clone)]
-pub(crate) struct AuditDir(PathBuf);
+pub struct AuditDir(PathBuf);
 
 /// The last line that is known to be on disk: without it, a log that lost its end would look whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Head {
+pub(super) struct Head {
     /// `<number>:<sha256>` of the last line.
     link: String,
     /// The file that it is in.
@@ -38,7 +38,7 @@ impl Head {
     ///
     /// # Errors
     /// When it was garbled.
-    pub(crate) fn link(&self) -> io::Result<Link> {
+    pub(super) fn link(&self) -> io::Result<Link> {
         self.link.parse().map_err(|refusal: ninedoor_abi::Refusal| garbled(&refusal.text))
     }
 }
@@ -46,13 +46,13 @@ impl Head {
 impl AuditDir {
     /// The audit log of a state directory.
     #[must_use]
-    pub(crate) fn of(state_dir: &Path) -> Self {
+    pub fn of(state_dir: &Path) -> Self {
         Self(state_dir.join("audit"))
     }
 
     /// Where it is.
     #[must_use]
-    pub(crate) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         &self.0
     }
 
