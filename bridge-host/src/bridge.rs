@@ -154,7 +154,7 @@ impl Bridge {
         config.check()?;
         let inventory = match config.mock_gpus {
             Some(count) if config.backend == BackendChoice::Mock => Inventory::mock_rack(count)?,
-            _ => Inventory::take(config.backend)?,
+            _ => Inventory::take(config.backend, config.soft.into())?,
         };
         Self::start_on(inventory, config).await
     }

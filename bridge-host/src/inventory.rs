@@ -3,6 +3,7 @@
 use std::fmt;
 
 use bridge_host_gpu::{BackendKind, ErrorKind, GpuDiscovery, GpuError, GpuInfo};
+use mock::soft::SoftConfig;
 use ninedoor_abi::GpuId;
 
 use crate::backend::{Backend, BackendChoice};
@@ -31,17 +32,18 @@ impl fmt::Debug for Inventory {
 }
 
 impl Inventory {
-    /// Takes stock of what the chosen backend has.
+    /// Takes stock of what the chosen backend has; `soft` is what the software GPU would be.
     ///
     /// # Errors
     /// When the backend was chosen by name and its driver is not there, or it finds no GPU.
-    pub fn take(choice: BackendChoice) -> Result<Self, GpuError> {
-        let BackendChoice::Auto = choice else { return Self::of(choice.named(BackendKind::Soft)) };
-        match Self::of(Backend(BackendKind::Nvidia)) {
+    pub fn take(choice: BackendChoice, soft: SoftConfig) -> Result<Self, GpuError> {
+        let of = |kind| Self::of(Backend { soft, ..choice.named(kind) });
+        let BackendChoice::Auto = choice else { return of(BackendKind::Soft) };
+        match of(BackendKind::Nvidia) {
             Ok(found) => Ok(found),
             Err(error) => {
                 let note = format!("no NVIDIA GPU ({error}); using the software GPU");
-                Ok(Self { note: Some(note), ..Self::of(Backend(BackendKind::Soft))? })
+                Ok(Self { note: Some(note), ..of(BackendKind::Soft)? })
             }
         }
     }
@@ -52,7 +54,7 @@ impl Inventory {
     /// When there are none.
     pub fn mock_rack(count: u8) -> Result<Self, GpuError> {
         let discovery = mock::scripted::ScriptedDiscovery::new(mock::machines::rack(count));
-        Self::found(Backend(BackendKind::Mock), Box::new(discovery))
+        Self::found(BackendKind::Mock.into(), Box::new(discovery))
     }
 
     fn of(backend: Backend) -> Result<Self, GpuError> {
@@ -84,7 +86,7 @@ mod tests {
 
     #[test]
     fn gpus_are_named_in_the_order_of_the_driver() {
-        let found = Inventory::take(BackendChoice::Mock).unwrap();
+        let found = Inventory::take(BackendChoice::Mock, SoftConfig::default()).unwrap();
         let names: Vec<_> =
             found.gpus.iter().map(|(id, info)| (id.as_str(), info.name.as_str())).collect();
         assert_eq!(names, [("GPU-0", "Mock 4090"), ("GPU-1", "Mock 4060")]);
@@ -93,9 +95,9 @@ mod tests {
     /// Proves BR-6.
     #[test]
     fn auto_finds_something_to_run_on_and_says_what_was_missing() {
-        let found = Inventory::take(BackendChoice::Auto).unwrap();
+        let found = Inventory::take(BackendChoice::Auto, SoftConfig::default()).unwrap();
         assert!(!found.gpus.is_empty());
-        match (found.backend.0, found.note) {
+        match (found.backend.kind, found.note) {
             (BackendKind::Nvidia, note) => assert_eq!(note, None),
             (_, note) => {
                 let note = note.unwrap();

@@ -31,7 +31,7 @@ use ninedoor_host::{audit, digest};
 
 pub use backend::{BACKENDS, Backend, BackendChoice};
 pub use bridge::{Bridge, BridgeHandle, StartRefused};
-pub use config::{Config, ConfinementChoice};
+pub use config::{AtomicsChoice, Config, ConfinementChoice, SoftSettings};
 pub use executor::{executor_main, executor_main_with};
 pub use inventory::Inventory;
 pub use listing::listing;

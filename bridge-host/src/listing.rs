@@ -39,7 +39,7 @@ pub fn listing(inventory: &Inventory) -> String {
     };
     let listing = Listing {
         schema: "gpu-namespace/v1",
-        backend: inventory.backend.0.as_str(),
+        backend: inventory.backend.kind.as_str(),
         gpus: inventory.gpus.iter().map(|(id, info)| directory((id, info))).collect(),
     };
     serde_json::to_string_pretty(&listing).expect("strings and numbers are always JSON") + "\n"
@@ -53,7 +53,11 @@ mod tests {
     /// Proves BR-7.
     #[test]
     fn the_mock_machine_is_listed_the_same_on_every_run() {
-        let list = || listing(&Inventory::take(BackendChoice::Mock).unwrap());
+        let list = || {
+            listing(
+                &Inventory::take(BackendChoice::Mock, mock::soft::SoftConfig::default()).unwrap(),
+            )
+        };
         let text = list();
         assert_eq!(text, list());
         let document: serde_json::Value = serde_json::from_str(&text).unwrap();

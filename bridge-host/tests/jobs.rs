@@ -3,6 +3,7 @@
 
 mod world;
 
+use bridge_host::{AtomicsChoice, BackendChoice, SoftSettings};
 use serde_json::{Value, json};
 use world::{
     World, ctl, end_of, field, inline_job, order, ptx, records, sha256, submit, until_running,
@@ -250,4 +251,71 @@ async fn a_lease_of_two_streams_runs_two_jobs_at_once() {
     assert_eq!(end_of(&queen, "GPU-0", "beside").await, "OK", "while the other still runs");
     ctl(&queen, "GPU-0", "CANCEL waits").await;
     assert_eq!(end_of(&queen, "GPU-0", "waits").await, "CANCELLED");
+}
+
+/// In each of 16 blocks thread 0 draws two tickets, one after the other.
+const TICKETS: &str = r"
+.version 8.0
+.target sm_80
+.address_size 64
+.visible .entry tickets(.param .u64 drawn, .param .u64 out)
+{
+    .reg .b64 %rd<5>; .reg .b32 %r<5>; .reg .pred %p<2>;
+    ld.param.u64 %rd1, [drawn];
+    ld.param.u64 %rd2, [out];
+    mov.u32 %r1, %tid.x;
+    setp.ne.s32 %p1, %r1, 0;
+    @%p1 bra $E;
+    mov.u32 %r2, %ctaid.x;
+    mul.wide.u32 %rd3, %r2, 8;
+    add.s64 %rd4, %rd2, %rd3;
+    atom.global.add.u32 %r3, [%rd1], 1;
+    atom.global.add.u32 %r4, [%rd1], 1;
+    st.global.v2.u32 [%rd4], {%r3, %r4};
+$E: ret;
+}
+";
+
+/// Proves CONF-8.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_software_gpu_is_what_the_settings_say() {
+    for (atomics, version, in_order) in [
+        (AtomicsChoice::InOrder, "", true),
+        (AtomicsChoice::AsTheyCome, "+atomics-as-they-come", false),
+    ] {
+        let world = World::with(BackendChoice::Soft, |config| {
+            config.soft = SoftSettings { gpus: 2, memory_mb: 256, cores: 1, atomics };
+        })
+        .await;
+        let queen = world.queen().await;
+        let info: Value =
+            serde_json::from_slice(&queen.read("/gpu/GPU-1/info").await.unwrap()).unwrap();
+        let runtime = info["runtime_version"].as_str().unwrap();
+        assert_eq!(info["memory_mb"], 256);
+        assert_eq!(info["sm_count"], 1);
+        assert_eq!(runtime.trim_start_matches(info["driver_version"].as_str().unwrap()), version);
+
+        queen.put("/bundles/tickets.ptx", TICKETS.as_bytes()).await.unwrap();
+        queen.put("/bundles/zero", &[0; 4]).await.unwrap();
+        assert!(ctl(&queen, "GPU-1", LEASE).await.starts_with("OK LEASE"));
+        let job = json!({
+            "job": "t", "kernel": "tickets", "grid": [16], "block": [32], "timeout_ms": 10_000,
+            "bytes_hash": sha256(TICKETS.as_bytes()), "inputs": ["/bundles/tickets.ptx", "/bundles/zero"],
+            "outputs": ["/worker/t/drawn"],
+            "params": [{"in": "/bundles/zero"}, {"out": "/worker/t/drawn", "bytes": 128}],
+        });
+        assert!(submit(&queen, "GPU-1", &job).await.starts_with("OK JOB"));
+        assert_eq!(records(&queen, "GPU-1", "t").await.last().unwrap()["state"], "OK");
+        let drawn = queen.read("/worker/t/drawn").await.unwrap();
+        let tickets: Vec<_> = drawn
+            .chunks_exact(4)
+            .map(|four| u32::from_le_bytes(four.try_into().unwrap()))
+            .collect();
+        let wanted: Vec<_> = (0..32).collect();
+        // where order is of no account, several blocks draw side by side
+        assert_eq!(tickets == wanted, in_order, "{tickets:?}");
+        let mut all = tickets;
+        all.sort_unstable();
+        assert_eq!(all, wanted);
+    }
 }

@@ -11,10 +11,11 @@ use bridge_host_gpu::{
     LaunchTimes, MemoryEnforcement, ModuleFormat, ModuleId, ModuleImage, ParameterSlot, StopSignal,
 };
 use mock_ptx::ir::Kernel;
+pub use mock_soft::Atomics;
 use mock_soft::{DeviceMemory, Launch, LaunchError, MemoryError, Options, Program, limits};
 
 /// How many software GPUs there are, and what each has.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SoftConfig {
     /// GPUs; `GPU-0`, `GPU-1` and so on.
     pub devices: u32,
@@ -22,11 +23,13 @@ pub struct SoftConfig {
     pub memory_mb: u32,
     /// Host threads that one launch may use; 0 means all there are.
     pub workers: u32,
+    /// In which order blocks come to atomics that show it.
+    pub atomics: Atomics,
 }
 
 impl Default for SoftConfig {
     fn default() -> Self {
-        Self { devices: 1, memory_mb: 4096, workers: 0 }
+        Self { devices: 1, memory_mb: 4096, workers: 0, atomics: Atomics::InOrder }
     }
 }
 
@@ -75,8 +78,11 @@ impl SoftDiscovery {
             memory_reserved_mb: 0,
             sm_count: u32::try_from(self.config.workers()).unwrap_or(u32::MAX),
             compute_capability: ComputeCapability { major: 8, minor: 0 },
-            driver_version: version.clone(),
-            runtime_version: version,
+            runtime_version: match self.config.atomics {
+                Atomics::InOrder => version.clone(),
+                Atomics::AsTheyCome => format!("{version}+atomics-as-they-come"),
+            },
+            driver_version: version,
             pci_bus_id: None,
             streams_max: 32,
             block_threads_max: limits::BLOCK_THREADS_MAX,
@@ -130,7 +136,7 @@ impl GpuBackend for SoftBackend {
             let detail = format!("asked for {asked} bytes of memory, {uuid} has {own_bytes}");
             return Err(GpuError::new(ErrorKind::OutOfMemory, "open", detail));
         }
-        Ok(Box::new(SoftDevice::new(limits, self.config.workers())))
+        Ok(Box::new(SoftDevice::new(limits, &self.config)))
     }
 }
 
@@ -147,11 +153,15 @@ pub struct SoftDevice {
 }
 
 impl SoftDevice {
-    /// Empty memory within `limits`, and up to `workers` host threads for a launch.
+    /// Empty memory within `limits`.
     #[must_use]
-    pub fn new(limits: DeviceLimits, workers: usize) -> Self {
-        let options =
-            Options { workers, printf_bytes: limits.printf_bytes as usize, ..Options::default() };
+    pub fn new(limits: DeviceLimits, config: &SoftConfig) -> Self {
+        let options = Options {
+            workers: config.workers(),
+            atomics: config.atomics,
+            printf_bytes: limits.printf_bytes as usize,
+            ..Options::default()
+        };
         let memory = DeviceMemory::new(limits.memory_bytes);
         Self {
             memory,

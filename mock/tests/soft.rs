@@ -55,7 +55,7 @@ const ODD: &str = r#"
 
 #[test]
 fn info_says_what_it_is() {
-    let config = SoftConfig { devices: 2, memory_mb: 64, workers: 3 };
+    let config = SoftConfig { devices: 2, memory_mb: 64, workers: 3, ..SoftConfig::default() };
     let mut discovery = SoftDiscovery::new(config);
     let gpus = discovery.inventory().expect("always there");
     let [first, second] = &gpus[..] else { panic!("two were asked for") };
@@ -100,11 +100,12 @@ fn a_kernel_runs_from_load_to_read() {
 /// Proves SOFT-1, SOFT-4.
 #[test]
 fn refusals_name_what_was_asked_and_what_there_is() {
-    let mut backend = SoftBackend::new(SoftConfig { devices: 1, memory_mb: 1, workers: 1 });
+    let mut backend =
+        SoftBackend::new(SoftConfig { memory_mb: 1, workers: 1, ..SoftConfig::default() });
     let refusal = |uuid: &str, limits| match SoftBackend::new(SoftConfig {
-        devices: 1,
         memory_mb: 1,
         workers: 1,
+        ..SoftConfig::default()
     })
     .open(uuid, limits)
     {

@@ -92,18 +92,20 @@ pub(super) fn run(config: &Config, form: Form) -> ExitCode {
 
 /// The driver's libraries are looked for on the way; where they are missing, the note says what was looked for.
 fn gpus(config: &Config) -> Finding {
-    let outcome = Inventory::take(config.backend).map_err(|error| error.to_string()).map(|found| {
-        let names = found.gpus.iter().map(|(id, info)| format!("{id} {}", info.name));
-        let names = names.collect::<Vec<_>>().join(", ");
-        found.note.map_or_else(|| names.clone(), |note| format!("{names} ({note})"))
-    });
+    let outcome = Inventory::take(config.backend, config.soft.into())
+        .map_err(|error| error.to_string())
+        .map(|found| {
+            let names = found.gpus.iter().map(|(id, info)| format!("{id} {}", info.name));
+            let names = names.collect::<Vec<_>>().join(", ");
+            found.note.map_or_else(|| names.clone(), |note| format!("{names} ({note})"))
+        });
     Finding::of("gpus", outcome, Grade::Fail)
 }
 
 /// The library that executors will need: loaded here, and no context made.
 fn cuda(config: &Config) -> Finding {
-    let needed =
-        Inventory::take(config.backend).is_ok_and(|found| found.backend.0 == BackendKind::Nvidia);
+    let needed = Inventory::take(config.backend, config.soft.into())
+        .is_ok_and(|found| found.backend.kind == BackendKind::Nvidia);
     let outcome = match CudaBackend::new().and_then(|driver| driver.version()) {
         _ if !needed => Ok("not needed by this backend".to_owned()),
         Ok(version) => Ok(format!("the driver runs CUDA {version}")),

@@ -161,7 +161,8 @@ fn about_tickets(verb: &TicketVerb) -> anyhow::Result<()> {
 }
 
 fn list(words: ServeWords) -> anyhow::Result<()> {
-    let inventory = Inventory::take(words.settle()?.backend)?;
+    let config = words.settle()?;
+    let inventory = Inventory::take(config.backend, config.soft.into())?;
     print!("{}", listing(&inventory));
     Ok(())
 }

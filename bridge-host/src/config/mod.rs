@@ -8,6 +8,7 @@ mod leases;
 mod read;
 mod schema;
 mod sessions;
+mod soft;
 mod stores;
 
 use std::{net::SocketAddr, path::PathBuf};
@@ -23,6 +24,7 @@ pub use self::{
     read::{ConfigRefused, read},
     schema::schema,
     sessions::{SessionSettings, TlsSettings},
+    soft::{AtomicsChoice, SoftSettings},
     stores::{ArtefactSettings, AuditSettings, OutputSettings},
 };
 use crate::backend::BackendChoice;
@@ -62,6 +64,8 @@ pub struct Config {
     pub audit: AuditSettings,
     /// The processes that run jobs.
     pub executors: ExecutorSettings,
+    /// What the software GPU is.
+    pub soft: SoftSettings,
 }
 
 impl Default for Config {
@@ -81,6 +85,7 @@ impl Default for Config {
             outputs: OutputSettings::default(),
             audit: AuditSettings::default(),
             executors: ExecutorSettings::default(),
+            soft: SoftSettings::default(),
         }
     }
 }
@@ -97,6 +102,7 @@ impl Config {
         self.outputs.check()?;
         self.audit.check()?;
         self.executors.check()?;
+        self.soft.check()?;
         if self.name.is_empty() || self.name.len() > 64 || self.name.contains(char::is_whitespace) {
             return Err(ConfigRefused::value(
                 "name",

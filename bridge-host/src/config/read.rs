@@ -155,8 +155,8 @@ fn read_file(path: &Path) -> Result<(Table, String), ConfigRefused> {
 /// The keys that variables may set at the top; what else begins with `COHESIX_` belongs to somebody else.
 const TOP: [&str; 7] =
     ["name", "backend", "mock_gpus", "listen", "insecure_plaintext", "state_dir", "metrics"];
-const TABLES: [&str; 7] =
-    ["tls", "sessions", "leases", "artefacts", "outputs", "audit", "executors"];
+const TABLES: [&str; 8] =
+    ["tls", "sessions", "leases", "artefacts", "outputs", "audit", "executors", "soft"];
 
 fn key_of(variable: &str) -> Option<Vec<String>> {
     let key: Vec<String> =
@@ -242,6 +242,7 @@ mod tests {
             format!("{:?}", Config::default().outputs),
             format!("{:?}", Config::default().audit),
             format!("{:?}", Config::default().executors),
+            format!("{:?}", Config::default().soft),
         ] {
             let keys = settings.split([' ', '{', ',']).filter_map(|word| word.strip_suffix(':'));
             for key in keys {

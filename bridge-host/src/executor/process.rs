@@ -67,7 +67,7 @@ impl Start {
 
 fn usage() -> u8 {
     eprintln!(
-        "executor: internal command; wanted: executor nvidia|soft|mock best-effort|required [CGROUP], with a packet socket as standard input"
+        "executor: internal command; wanted: executor nvidia|soft[,GPUS,MB,CORES,ATOMICS]|mock best-effort|required [CGROUP], with a packet socket as standard input"
     );
     2
 }
@@ -88,7 +88,7 @@ fn serve(start: &Start, load: fn(Backend) -> Result<Box<dyn GpuBackend>, GpuErro
     let Ok(end) = rustix::io::dup(rustix::stdio::stdin()) else { return usage() };
     let outbox = Outbox::new(Channel::inherited(end));
     // NVIDIA's driver opens what it needs when it is loaded, and is let through to it later.
-    let kind = start.backend.0;
+    let kind = start.backend.kind;
     let early = (kind != BackendKind::Nvidia).then(|| load(start.backend));
     let processors = thread::available_parallelism().map_or(1, usize::from);
     let confinement = confine(kind, start.cgroup.as_deref());

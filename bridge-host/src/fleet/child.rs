@@ -85,7 +85,7 @@ impl ExecutorProgram {
         let mut child = Command::new(&self.path)
             .arg0("gpu-bridge-executor")
             .arg(EXECUTOR_ARGUMENT)
-            .arg(self.backend.to_string())
+            .arg(self.backend.word())
             .arg(self.confinement.as_str())
             .args(cgroup.as_ref().map(Cgroup::path))
             .env_clear()

@@ -60,7 +60,7 @@ impl Recorder {
     pub(crate) async fn start(hive: BridgeHive, sources: Sources) -> Self {
         let identity = Identity {
             version: env!("CARGO_PKG_VERSION"),
-            backend: sources.backend.0.as_str(),
+            backend: sources.backend.kind.as_str(),
             host: host(),
         };
         let started_at = hive.clock().now().unix_ms;

@@ -60,7 +60,7 @@ impl Puppet {
         let (healths, (events, received)) = (Healths::default(), channel());
         let strings = Strings { uuids, healths: Arc::clone(&healths), events };
         let puppet = Self { under, healths, events: Some(received) };
-        (Inventory::found(Backend(executors), Box::new(puppet)).unwrap(), strings)
+        (Inventory::found(Backend::from(executors), Box::new(puppet)).unwrap(), strings)
     }
 }
 

@@ -5,6 +5,7 @@
 //!   --only TEXT    cases whose name has it      --level LEVEL    baseline, avx2 or avx512
 //!   --rounds N     7 where not said             --scaling        two threads against one, by the clock on the wall
 //!   --profile N    N runs of the soft side alone --lanes N        blocks side by side up to so many lanes
+//!   --order        two threads: atomics in the order of blocks against atomics as they come
 //! ```
 //! In every round each side of each case runs once, one after the other; a side's time is its least thread CPU time of all rounds.
 //! Before that both sides' results are compared. What is compiled from where: `benches/ptx` and its sources beside it.
@@ -22,6 +23,7 @@ mod case;
 #[path = "../../tests/device/mod.rs"]
 mod device;
 mod matrices;
+mod order;
 mod streams;
 mod threads;
 
@@ -67,6 +69,7 @@ struct Asked {
     level: Option<Level>,
     lanes: u32,
     scaling: bool,
+    order: bool,
     profile: usize,
 }
 
@@ -78,6 +81,7 @@ impl Asked {
             level: None,
             lanes: Options::default().unit_lanes,
             scaling: false,
+            order: false,
             profile: 0,
         };
         let mut words = std::env::args().skip(1);
@@ -90,6 +94,7 @@ impl Asked {
                 "--lanes" => asked.lanes = value().parse().expect("--lanes takes a number"),
                 "--profile" => asked.profile = value().parse().expect("--profile takes a number"),
                 "--scaling" => asked.scaling = true,
+                "--order" => asked.order = true,
                 "--level" => {
                     asked.level = Some(match value().as_str() {
                         "baseline" => Level::Baseline,
@@ -99,7 +104,9 @@ impl Asked {
                     });
                 }
                 other => {
-                    panic!("{other}: --only, --rounds, --level, --lanes, --scaling or --profile")
+                    panic!(
+                        "{other}: --only, --rounds, --level, --lanes, --scaling, --order or --profile"
+                    )
                 }
             }
         }
@@ -120,6 +127,8 @@ fn main() {
         }
     } else if asked.scaling {
         scaling(&asked);
+    } else if asked.order {
+        order::order(asked.rounds, options(asked.level, asked.lanes, 2));
     } else {
         ratios(&asked);
         launches(&asked);
