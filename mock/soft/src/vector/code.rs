@@ -39,18 +39,20 @@ pub struct Code {
 pub struct Line {
     /// In order.
     pub steps: Vec<Guarded>,
-    /// Whether its end is a branch around a short line.
+    /// Whether its end is a branch around short lines.
     pub detour: Option<Detour>,
 }
 
-/// A line that some lanes of a branch run before they meet the others again: `if` without `else`.
+/// Short lines that the lanes of a branch run before they meet again: `if`, with an `else` or without.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Detour {
-    /// Which lanes take it.
+    /// Which lanes take the first line.
     pub condition: Guard,
-    /// The line.
+    /// It.
     pub body: BlockId,
-    /// Where it leads, and the others go at once.
+    /// The line that the others take behind it, if there is one.
+    pub other: Option<BlockId>,
+    /// Where all meet.
     pub meets: BlockId,
 }
 

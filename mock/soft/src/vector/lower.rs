@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use mock_ptx::ir::{
-    Address, AtomicOp, Base, BooleanOp, Comparison, Conversion, FloatBinary, FloatMode,
+    Address, AtomicOp, Base, BlockId, BooleanOp, Comparison, Conversion, FloatBinary, FloatMode,
     FloatTernary, FloatUnary, Guard, Instruction, IntegerBinary, IntegerTernary, IntegerUnary,
     Kernel, Op, Operand, Reg, RegClass, Rounding, Space, Terminator, Type,
 };
@@ -76,17 +76,24 @@ fn detour(kernel: &Kernel, blocks: &[Line], number: usize) -> Option<Detour> {
     else {
         return None;
     };
+    // where a short line behind this one leads
+    let leads = |line: BlockId| match kernel.block(line)?.terminator {
+        Terminator::Jump(meets) if number < line.index() && line < meets => {
+            blocks.get(line.index()).is_some_and(is_short).then_some(meets)
+        }
+        _ => None,
+    };
     let other_way = Guard { negated: !condition.negated, ..condition };
-    [(condition, taken, otherwise), (other_way, otherwise, taken)]
-        .into_iter()
-        .map(|(condition, body, meets)| Detour { condition, body, meets })
-        .find(|Detour { body, meets, .. }| {
-            let forward = number < body.index() && body < meets;
-            let leads_there = kernel.block(*body).is_some_and(
-                |block| matches!(block.terminator, Terminator::Jump(to) if to == *meets),
-            );
-            forward && leads_there && blocks.get(body.index()).is_some_and(is_short)
-        })
+    let ways = [(condition, taken, otherwise), (other_way, otherwise, taken)];
+    let with_else = |(condition, body, other): &(Guard, BlockId, BlockId)| {
+        let meets = leads(*body).filter(|meets| body < other && leads(*other) == Some(*meets))?;
+        Some(Detour { condition: *condition, body: *body, other: Some(*other), meets })
+    };
+    let without = |(condition, body, meets): &(Guard, BlockId, BlockId)| {
+        leads(*body).filter(|to| to == meets)?;
+        Some(Detour { condition: *condition, body: *body, other: None, meets: *meets })
+    };
+    ways.iter().find_map(without).or_else(|| ways.iter().find_map(with_else))
 }
 
 /// Whether nobody waits in a line, and it is done soon.
@@ -789,4 +796,35 @@ const fn binary64(op: IntegerBinary, signed: bool) -> Option<Binary64> {
         (I::Xor, _) => Binary64::Xor,
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The detours of a kernel's blocks: their first line, their second, and where they meet.
+    fn detours(body: &str) -> Vec<(u32, Option<u32>, u32)> {
+        let ptx = format!(
+            ".version 8.0\n.target sm_80\n.address_size 64\n.visible .entry k(.param .u64 out)\n{{\n\
+             .reg .pred %p<3>; .reg .b32 %r<8>; .reg .b64 %rd<3>;\n\
+             ld.param.u64 %rd1, [out]; mov.u32 %r1, %tid.x; setp.gt.u32 %p1, %r1, 7;\n\
+             {body}\nst.global.u32 [%rd1], %r2; ret;\n}}"
+        );
+        let module = mock_ptx::compile(&ptx).expect("compiles");
+        let code = lower(&module.kernels[0], &[]);
+        let found = code.blocks.iter().filter_map(|line| line.detour);
+        found.map(|d| (d.body.0, d.other.map(|other| other.0), d.meets.0)).collect()
+    }
+
+    #[test]
+    fn short_lines_with_an_else_or_without_are_detours() {
+        let alone = "mov.u32 %r2, 1; @%p1 bra END; add.u32 %r2, %r1, %r1; END:";
+        assert_eq!(detours(alone), [(1, None, 2)]);
+        let both =
+            "@%p1 bra ELSE; add.u32 %r2, %r1, %r1; bra END; ELSE: mul.lo.u32 %r2, %r1, 9; END:";
+        assert_eq!(detours(both), [(1, Some(2), 3)]);
+        let meets_nowhere =
+            "mov.u32 %r2, 1; @%p1 bra END; bar.warp.sync -1; add.u32 %r2, %r1, 5; END:";
+        assert_eq!(detours(meets_nowhere), [], "somebody may wait there");
+    }
 }

@@ -10,7 +10,7 @@
 //!                    each its own ──▶ all checked, then all done (`scattered`)      refused ──▶ lane by lane, to say who
 //! ```
 //! Lanes that branch apart become two paths; the path that stands earliest in the program runs, and paths that meet join. A short
-//! `if` without `else` splits nothing: those lanes take the detour and come back.
+//! `if`, with an `else` or without, splits nothing: those lanes take the detour and come back.
 //!
 //! Blocks whose order cannot be seen run side by side up to [`crate::limits::UNIT_LANES_MAX`] lanes: coordinates of lanes are then
 //! (x, y and z, block), so that what depends on the block has a shape too; each has its own shared memory, one behind the other, and

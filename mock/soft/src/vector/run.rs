@@ -44,7 +44,7 @@ impl Scope {
 pub(super) enum Keep {
     /// What the other paths want.
     Others,
-    /// That, and what is live where the running path goes on after a detour.
+    /// That, and what is live where the rest of the running path stands while a part takes a detour.
     Meeting(BlockId),
     /// Every one.
     All,
@@ -130,25 +130,43 @@ impl Unit<'_> {
         Ok(())
     }
 
-    /// A branch around a short line. Where only a part of the lanes goes there, that part does and comes back, and no path is split.
+    /// A branch around short lines. Where only a part of the lanes takes one, that part does and comes back, and no path is split.
     fn take_detour(&mut self, detour: Detour, system: &mut impl System) -> Result<(), Halt> {
-        let Detour { condition, body, meets } = detour;
+        let Detour { condition, body, other, meets } = detour;
         let (from, whole) = (self.path.block, self.path.mask);
         let goes = self.holding(condition, &whole);
         if goes == whole {
             self.go(from, body);
             return Ok(());
         }
-        let code = self.code;
-        if let Some(line) = code.blocks.get(body.index()).filter(|_| !goes.is_empty()) {
-            (self.path.block, self.path.place, self.path.mask) = (body.0, 0, goes);
-            self.clock += 1;
-            let scope = self.scope(goes, Keep::Meeting(meets));
-            let next = self.run_line(line, &scope, system)?;
-            debug_assert!(matches!(next, Next::Step), "nobody waits on a detour");
-            self.path.mask = whole;
+        if goes.is_empty() {
+            self.go(from, other.unwrap_or(meets));
+            return Ok(());
         }
+        self.run_aside(body, goes, other.unwrap_or(meets), system)?;
+        if let Some(other) = other {
+            self.run_aside(other, whole.without(&goes), meets, system)?;
+        }
+        self.path.mask = whole;
         self.go(from, meets);
+        Ok(())
+    }
+
+    /// A short line for a part of the running path; the rest of it stands at `rest` meanwhile.
+    fn run_aside(
+        &mut self,
+        line: BlockId,
+        mask: Mask,
+        rest: BlockId,
+        system: &mut impl System,
+    ) -> Result<(), Halt> {
+        let code = self.code;
+        let Some(steps) = code.blocks.get(line.index()) else { return Ok(()) };
+        (self.path.block, self.path.place, self.path.mask) = (line.0, 0, mask);
+        self.clock += 1;
+        let scope = self.scope(mask, Keep::Meeting(rest));
+        let next = self.run_line(steps, &scope, system)?;
+        debug_assert!(matches!(next, Next::Step), "nobody waits on a detour");
         Ok(())
     }
 
