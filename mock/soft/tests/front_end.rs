@@ -63,3 +63,25 @@ fn a_matrix_load_may_write_over_its_own_address() {
         assert_eq!(words, [row, 8 + row, 16 + row, 24 + row]);
     }
 }
+
+#[test]
+fn lanes_that_a_barrier_let_go_keep_their_registers_while_others_run() {
+    // Both halves of the warp wait at the end of a block of code; one has numbers to keep while the other makes some.
+    let keeper =
+        "keep: mul.lo.u32 %r5, %r0, 7; add.u32 %r6, %r5, 3; xor.b32 %r7, %r6, %r0; bar.sync 1, 32;
+         keep_on: st.global.v4.b32 [%d0], {%r5, %r6, %r7, %r0}; @%p1 bra keep_on; bra done;";
+    let maker = "make: bar.sync 1, 32;
+         make_on: mov.u32 %r8, %ntid.x; add.u32 %r9, %r8, 1; add.u32 %r10, %r9, %r8; add.u32 %r11, %r10, %r9;
+         st.global.v4.b32 [%d0], {%r8, %r9, %r10, %r11}; @%p1 bra make_on; bra done;";
+    for (first, second, low) in [(keeper, maker, "make"), (maker, keeper, "keep")] {
+        let seen = run(&format!(
+            "setp.lt.u32 %p0, %r0, 16; setp.gt.u32 %p1, %r0, 1000; @%p0 bra {low}; {first} {second} done:"
+        ));
+        for (thread, words) in (0..).zip(seen.chunks(4)) {
+            let product = thread * 7;
+            let kept = [product, product + 3, (product + 3) ^ thread, thread];
+            let wanted = if (thread < 16) == (low == "keep") { kept } else { [32, 33, 65, 98] };
+            assert_eq!(words, wanted, "thread {thread}");
+        }
+    }
+}

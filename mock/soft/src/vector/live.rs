@@ -121,7 +121,9 @@ impl Live {
         let mut inside = BTreeMap::new();
         for block in 0..kernel.blocks.len() {
             live.walk(kernel, block, |place, side, registers| {
-                if side == Side::Before && waits(block as u32, place) {
+                // behind the last instruction of a block too: lanes that were let go there wait for their turn
+                let place = place + usize::from(side == Side::Behind);
+                if waits(block as u32, place) {
                     inside.insert((block as u32, place as u32), registers.clone());
                 }
             });
@@ -276,6 +278,10 @@ mod tests {
         };
         assert_eq!(wanted(1, 0), [true, true, false, true], "p0 r0 r2 go round the loop");
         assert_eq!(wanted(1, 1), [true, true, true, true], "r1 is wanted by the next instruction");
+        let behind = Live::of(&kernel(), |_, place| place == 2);
+        let mut registers = Registers::empty(4);
+        behind.join_at(1, 2, &mut registers);
+        assert!(registers.has(0) && registers.has(1) && registers.has(3), "before the branch");
         assert_eq!(wanted(2, 0), [false, false, false, true]);
         assert_eq!(wanted(0, 1), [true, true, false, false], "r2 is about to be written");
     }
