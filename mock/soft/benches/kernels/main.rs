@@ -62,6 +62,10 @@ const CASES: &[(&str, Make)] = &[
     ("triton softmax 4096×1000", matrices::triton_softmax),
 ];
 
+/// Beside the table, with natives that are the kernels themselves line by line.
+const AS_WRITTEN: &[(&str, Make)] =
+    &[("matmul_tiled 256³, as written", matrices::matmul_tiled_as_written)];
+
 /// What is asked on the command line.
 struct Asked {
     only: String,
@@ -114,7 +118,11 @@ impl Asked {
     }
 
     fn cases(&self, workers: usize) -> Vec<(&'static str, Case)> {
-        let wanted = CASES.iter().filter(|(name, _)| name.contains(&self.only));
+        self.of(CASES, workers)
+    }
+
+    fn of(&self, cases: &'static [(&str, Make)], workers: usize) -> Vec<(&'static str, Case)> {
+        let wanted = cases.iter().filter(|(name, _)| name.contains(&self.only));
         wanted.map(|(name, make)| (*name, make(options(self.level, self.lanes, workers)))).collect()
     }
 }
@@ -130,7 +138,8 @@ fn main() {
     } else if asked.order {
         order::order(asked.rounds, options(asked.level, asked.lanes, 2));
     } else {
-        ratios(&asked);
+        ratios(&asked, asked.cases(1));
+        ratios(&asked, asked.of(AS_WRITTEN, 1));
         launches(&asked);
     }
 }
@@ -140,8 +149,10 @@ fn milliseconds(time: Duration) -> f64 {
 }
 
 /// The table of ratios.
-fn ratios(asked: &Asked) {
-    let mut cases = asked.cases(1);
+fn ratios(asked: &Asked, mut cases: Vec<(&str, Case)>) {
+    if cases.is_empty() {
+        return;
+    }
     for (name, case) in &mut cases {
         if let Some(difference) = case.difference() {
             panic!("{name}: {difference}");

@@ -46,6 +46,37 @@ pub(crate) fn matmul_tiled(options: Options) -> Case {
     })
 }
 
+/// The kernel itself, line by line, one thread after the other between its barriers: what a compiler makes of it without a GPU.
+pub(crate) fn matmul_tiled_as_written(options: Options) -> Case {
+    const TILE: usize = 16;
+    product(options, "matmul_tiled", |(a, b, c)| {
+        for (block_y, block_x) in (0..N / TILE).flat_map(|y| (0..N / TILE).map(move |x| (y, x))) {
+            let mut sums = [[0f32; TILE]; TILE];
+            for tile in (0..N).step_by(TILE) {
+                let (mut a_tile, mut b_tile) = ([[0f32; TILE]; TILE], [[0f32; TILE]; TILE]);
+                for y in 0..TILE {
+                    for x in 0..TILE {
+                        a_tile[y][x] = a[(block_y * TILE + y) * N + tile + x];
+                        b_tile[y][x] = b[(tile + y) * N + block_x * TILE + x];
+                    }
+                }
+                for y in 0..TILE {
+                    for x in 0..TILE {
+                        for k in 0..TILE {
+                            sums[y][x] += a_tile[y][k] * b_tile[k][x];
+                        }
+                    }
+                }
+            }
+            for y in 0..TILE {
+                for x in 0..TILE {
+                    c[(block_y * TILE + y) * N + block_x * TILE + x] = sums[y][x];
+                }
+            }
+        }
+    })
+}
+
 /// Element by element, as the kernel is written.
 pub(crate) fn matmul_naive(options: Options) -> Case {
     product(options, "matmul_naive", |(a, b, c)| {

@@ -221,14 +221,31 @@ impl<T: Bits> Affine<T> {
     }
 
     /// `a | b`, where no lane has a bit in both.
-    #[inline]
+    #[inline(never)]
     #[must_use]
     pub fn joined(&self, other: &Self, extent: Extent) -> Option<Self> {
-        let fits = |high: &Self, low: &Self| {
-            low.range(extent, false)
-                .is_some_and(|(_, most)| most < 1i64 << high.low_zeros().min(62))
-        };
-        (fits(self, other) || fits(other, self)).then(|| self.plus(other))
+        let apart = self.bits_at_most(extent) & other.bits_at_most(extent) == 0;
+        apart.then(|| self.plus(other))
+    }
+
+    /// Every bit that may be set in a lane, and perhaps others.
+    fn bits_at_most(&self, extent: Extent) -> u64 {
+        let mut bits = self.base.zero_extended();
+        for (step, n) in self.step.iter().zip(extent.0) {
+            let term = match step.zero_extended().checked_mul(u64::from(n) - 1) {
+                Some(0) => continue,
+                Some(most) => {
+                    u64::MAX << step.zero_extended().trailing_zeros()
+                        & u64::MAX >> most.leading_zeros()
+                }
+                None => u64::MAX << step.zero_extended().trailing_zeros(),
+            };
+            // where both have a bit, the sum may carry into every one above
+            let carries = (bits & term).trailing_zeros();
+            bits |= term | u64::MAX.checked_shl(carries).unwrap_or(0);
+        }
+        let most = self.range(extent, false).map_or(u64::MAX, |(_, most)| most as u64);
+        bits & u64::MAX.checked_shr(most.leading_zeros()).unwrap_or(0)
     }
 }
 
@@ -295,5 +312,13 @@ mod tests {
         let each: Vec<u32> = lanes(&high).iter().zip(lanes(&low)).map(|(a, b)| a | b).collect();
         assert_eq!(lanes(&joined), each);
         assert!(affine(0, [0, 8, 0]).joined(&low, EXTENT).is_none());
+        // rows of 8, and the bit between them and the planes
+        let narrow = Extent([8, 4, 2]);
+        let rows = affine(512, [1, 16, 256]);
+        assert!(rows.joined(&affine(8, [0; 3]), narrow).is_some());
+        assert!(rows.joined(&affine(4, [0; 3]), narrow).is_none());
+        assert!(rows.joined(&affine(512, [0; 3]), narrow).is_none());
+        // 3 and 5 carry
+        assert!(affine(3, [5, 0, 0]).joined(&affine(8, [0; 3]), narrow).is_none());
     }
 }
