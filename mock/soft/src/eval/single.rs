@@ -224,9 +224,7 @@ pub fn compute(op: &Op, lane: usize, lanes: &mut impl Lanes) -> bool {
             (*dst, if *to_space { src.wrapping_sub(start) } else { src.wrapping_add(start) })
         }
         Op::IsSpace { space, dst, src } => {
-            let (of, _) = window::resolve(lanes.read(lane, *src));
-            let of_constant = *space == Space::Constant && of == Space::Global;
-            (*dst, u64::from(of == *space && !of_constant))
+            (*dst, u64::from(window::is_in(*space, lanes.read(lane, *src))))
         }
         _ => return answer(op, lane, lanes),
     };

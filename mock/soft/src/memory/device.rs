@@ -11,6 +11,7 @@ use crate::raw::Region;
 pub struct DeviceMemory {
     allocations: BTreeMap<u64, Allocation>,
     launches: Stretch,
+    constants: Stretch,
     variables: Stretch,
     buffers: Stretch,
     used_bytes: u64,
@@ -96,7 +97,8 @@ impl DeviceMemory {
     pub const fn new(limit_bytes: u64) -> Self {
         Self {
             allocations: BTreeMap::new(),
-            launches: Stretch::new(window::LAUNCHES, window::VARIABLES),
+            launches: Stretch::new(window::LAUNCHES, window::CONSTANTS),
+            constants: Stretch::new(window::CONSTANTS, window::VARIABLES),
             variables: Stretch::new(window::VARIABLES, window::BUFFERS),
             buffers: Stretch::new(window::BUFFERS, window::BUFFERS_END),
             used_bytes: 0,
@@ -117,7 +119,11 @@ impl DeviceMemory {
     /// # Errors
     /// As for [`DeviceMemory::allocate`].
     pub fn allocate_variable(&mut self, bytes: u64, constant: bool) -> Result<u64, MemoryError> {
-        self.place(bytes, (!constant, |memory| &mut memory.variables))
+        if constant {
+            self.place(bytes, (false, |memory| &mut memory.constants))
+        } else {
+            self.place(bytes, (true, |memory| &mut memory.variables))
+        }
     }
 
     /// `bytes` zeros for what a launch needs beside its buffers.
@@ -174,7 +180,8 @@ impl DeviceMemory {
         let freed =
             self.allocations.remove(&address).ok_or(MemoryError::NotAllocated { address })?;
         self.used_bytes -= freed.region.bytes();
-        for stretch in [&mut self.launches, &mut self.variables, &mut self.buffers] {
+        let Self { launches, constants, variables, buffers, .. } = self;
+        for stretch in [launches, constants, variables, buffers] {
             if self.allocations.range(stretch.start..stretch.end).next().is_none() {
                 stretch.next = stretch.start;
             }

@@ -6,7 +6,8 @@
 //! 0x0020_0000_0000   the lane's local memory     ├ windows of the generic space
 //! 0x0030_0000_0000   the kernel's parameters     ┘
 //! 0x5000_0000_0000   what a launch has for itself: its heap
-//! 0x6000_0000_0000   variables of modules        ┐ upwards,
+//! 0x5800_0000_0000   constants of modules        ┐ upwards,
+//! 0x6000_0000_0000   variables of modules        │
 //! 0x7000_0000_0000   buffers                     ┘ a gap behind each
 //! 0xF000_0000_0000_0000   functions (no memory)
 //! ```

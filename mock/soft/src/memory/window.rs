@@ -12,6 +12,8 @@ pub const LOCAL: u64 = 0x0020_0000_0000;
 pub const PARAMETER: u64 = 0x0030_0000_0000;
 /// What a launch has for itself: its heap, where a cooperative grid meets.
 pub const LAUNCHES: u64 = 0x5000_0000_0000;
+/// The constants of modules.
+pub const CONSTANTS: u64 = 0x5800_0000_0000;
 /// The variables of modules.
 pub const VARIABLES: u64 = 0x6000_0000_0000;
 /// What is allocated.
@@ -20,7 +22,8 @@ pub const BUFFERS: u64 = 0x7000_0000_0000;
 pub const BUFFERS_END: u64 = 0x8000_0000_0000;
 
 const _: () = assert!(SHARED + BYTES == LOCAL && LOCAL + BYTES == PARAMETER);
-const _: () = assert!(PARAMETER + BYTES <= LAUNCHES && LAUNCHES < VARIABLES && VARIABLES < BUFFERS);
+const _: () = assert!(PARAMETER + BYTES <= LAUNCHES && LAUNCHES < CONSTANTS);
+const _: () = assert!(CONSTANTS < VARIABLES && VARIABLES < BUFFERS);
 
 /// Where a space's window begins; spaces whose addresses are generic ones begin at 0.
 #[must_use]
@@ -30,6 +33,17 @@ pub const fn start(space: Space) -> u64 {
         Space::Local => LOCAL,
         Space::Parameter => PARAMETER,
         Space::Generic | Space::Global | Space::Constant => 0,
+    }
+}
+
+/// Whether a generic address belongs to a space.
+#[must_use]
+pub const fn is_in(space: Space, address: u64) -> bool {
+    let is_constant = CONSTANTS <= address && address < VARIABLES;
+    match (space, resolve(address).0) {
+        (Space::Constant, Space::Global) => is_constant,
+        (Space::Global, Space::Global) => !is_constant,
+        (wanted, found) => wanted as u8 == found as u8,
     }
 }
 

@@ -202,7 +202,7 @@ pub(crate) const KERNELS: &[Kernel] = &[
         "mov.u64 %d4, short; mul.wide.u32 %d3, %r1, 16; add.s64 %d3, %d3, %d4; st.global.v4.u32 [%d3], {%r1, %r1, %r1, %r1};",
         1,
         32,
-        Fault("write of 4 bytes at 0x600000060018: 0 bytes past the end of the 24-byte allocation"),
+        Fault("write of 4 bytes at 0x600000050018: 0 bytes past the end of the 24-byte allocation"),
     ),
     (
         "stride that leaves the address space",
