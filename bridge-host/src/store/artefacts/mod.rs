@@ -100,7 +100,9 @@ impl Artefacts {
         for entry in fs::read_dir(root.join("incoming"))? {
             fs::remove_file(entry?.path())?;
         }
-        let mut objects = Objects::open(root.join("objects"))?;
+        let desks = Desks::new(&root.join("incoming"));
+        let desk = desks.of(UploadId(0)).clone();
+        let mut objects = Objects::open(root.join("objects"), desk)?;
         let names = Names::open(root.join("names"), &mut objects)?;
         Ok(Self {
             quota,
@@ -108,7 +110,7 @@ impl Artefacts {
             objects,
             incoming: Arc::default(),
             finishing: BTreeMap::new(),
-            desks: Desks::new(&root.join("incoming")),
+            desks,
             uploads_begun: 0,
             receipts_given: 0,
             now: UnixMs(0),

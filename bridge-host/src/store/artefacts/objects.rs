@@ -5,17 +5,20 @@ use std::{
     fs::{self, File},
     io::{self, Write},
     path::{Path, PathBuf},
+    sync::mpsc::Sender,
     time::{Duration, SystemTime},
 };
 
 use ninedoor_abi::{Errno, Refusal, UnixMs, job::Sha256};
 
-use super::{Artefact, at, create_new, world};
+use super::{Artefact, at, create_new, scribe::Task, world};
 
 /// Every content.
 #[derive(Debug)]
 pub(super) struct Objects {
     directory: PathBuf,
+    /// Who closes what is removed.
+    desk: Sender<Task>,
     objects: BTreeMap<Sha256, Object>,
 }
 
@@ -34,12 +37,15 @@ struct Object {
     is_durable: bool,
 }
 
+/// From here on it takes a while to free a content's room on the disk: a second for each GiB where the machine is busy.
+const LARGE_BYTES: u64 = 1 << 20;
+
 /// How often, in the time that contents are kept, the file says that it was used.
 const NOTES_PER_AGE: u64 = 16;
 
 impl Objects {
     /// What is below `directory`; nothing names it yet.
-    pub(super) fn open(directory: PathBuf) -> io::Result<Self> {
+    pub(super) fn open(directory: PathBuf, desk: Sender<Task>) -> io::Result<Self> {
         let mut objects = BTreeMap::new();
         for entry in fs::read_dir(&directory)? {
             let entry = entry?;
@@ -61,7 +67,7 @@ impl Objects {
             };
             objects.insert(digest, object);
         }
-        Ok(Self { directory, objects })
+        Ok(Self { directory, desk, objects })
     }
 
     pub(super) fn path(&self, digest: &Sha256) -> PathBuf {
@@ -187,9 +193,14 @@ impl Objects {
         if !self.objects.get(digest).is_some_and(is_unneeded) {
             return;
         }
-        self.objects.remove(digest);
+        let Some(object) = self.objects.remove(digest) else { return };
         let path = self.path(digest);
-        match fs::remove_file(&path) {
+        let open = if object.bytes >= LARGE_BYTES { File::open(&path).ok() } else { None };
+        let removed = fs::remove_file(&path);
+        if let Some(file) = open {
+            let _ = self.desk.send(Task::Close(file)); // where nobody writes any more it is closed here
+        }
+        match removed {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 tracing::warn!(path = %path.display(), %error, "cannot remove an artefact that nothing needs");
             }
@@ -211,4 +222,28 @@ pub(super) fn system_time(at: UnixMs) -> SystemTime {
 fn unix_ms(at: SystemTime) -> UnixMs {
     let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     UnixMs(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::digest::sha256_of;
+
+    /// Proves BR-35.
+    #[test]
+    fn a_large_content_is_gone_at_once_and_its_room_is_freed_by_a_scribe() {
+        let place = tempfile::tempdir().unwrap();
+        let (desk, tasks) = mpsc::channel();
+        let mut objects = Objects::open(place.path().to_owned(), desk).unwrap();
+        for (bytes, closed) in [(LARGE_BYTES - 1, false), (LARGE_BYTES, true)] {
+            let content = vec![0; usize::try_from(bytes).unwrap()];
+            let artefact = Artefact { digest: sha256_of(&content), bytes };
+            objects.keep(&artefact, &content, UnixMs(0)).unwrap();
+            objects.release(&artefact.digest, UnixMs(0), 0);
+            assert!(!objects.path(&artefact.digest).exists());
+            assert_eq!(matches!(tasks.try_recv(), Ok(Task::Close(_))), closed);
+        }
+    }
 }

@@ -37,6 +37,8 @@ pub(super) enum Task {
     Place { upload: UploadId, content: Option<PathBuf>, link: PathBuf, digest: Sha256, now: UnixMs },
     /// It is not wanted, or not here any more.
     Forget { upload: UploadId },
+    /// A content without a name: its room is free when this is closed, which takes long where there is much of it.
+    Close(File),
     /// Nothing more is to be done, ever.
     End,
 }
@@ -178,6 +180,7 @@ impl Scribe {
                     let _ = fs::remove_file(&text.path); // what was placed has moved away
                 }
             }
+            Task::Close(file) => drop(file),
             Task::End => {}
         }
     }
