@@ -60,11 +60,14 @@ impl Race {
     }
 }
 
+/// A race, run with such options.
+type Make = fn(Options) -> Race;
+
 /// The table, by the least time of all rounds.
 pub(crate) fn order(rounds: usize, options: Options) {
     println!("| kernel, {} threads | in order ms | as they come ms | gain |", options.workers);
     println!("| --- | --- | --- | --- |");
-    let cases: [(&str, fn(Options) -> Race); 3] = [
+    let cases: [(&str, Make); 3] = [
         ("an f32 sum of 1 Mi, an atomic a thread", |options| Race::of(SUM, options)),
         ("ranks of 1 Mi in 1024 places", |options| Race::of(RANKS, options)),
         ("reduce_sum 1 Mi, an atomic a block", Race::reduce_sum),

@@ -1,4 +1,4 @@
-//! One function of every lane, where operands and result are registers or rows of memory: half a warp at a time, after one check
+//! One function of every lane, where operands are registers or rows of memory: half a warp at a time, after one check
 //! for all of them.
 
 use std::marker::PhantomData;
@@ -49,25 +49,15 @@ pub struct Walks<'a> {
 const ZEROS: [u32; WARP_LANES] = [0; WARP_LANES];
 
 impl<'a> Walks<'a> {
-    /// Through so many lanes along each coordinate, along the first halves of warps; the result goes to a register.
+    /// Through so many lanes along each coordinate, along the first halves of warps, to a register for the result.
     ///
     /// # Panics
     /// Where rows are no halves of warps, a register has another number of lanes, or a place in memory is not inside of its region;
     /// so do all methods.
     #[must_use]
     pub fn to_register(extent: [u32; 3], d: &'a mut [u32]) -> Self {
-        Self::new(extent, Walk::register(d.as_mut_ptr().cast(), d.len(), extent))
-    }
-
-    /// The same, and the result goes to places in memory of which no two share a byte.
-    #[must_use]
-    pub fn to_memory(extent: [u32; 3], place: &Place<'a>) -> Self {
-        assert!(place.steps[0] != 0, "one place for several results: {place:?}");
-        Self::new(extent, place.walk(extent))
-    }
-
-    fn new(extent: [u32; 3], d: Walk) -> Self {
         assert!(extent[0].is_multiple_of(HALF_LANES as u32), "rows of {extent:?}");
+        let d = Walk::register(d.as_mut_ptr().cast(), d.len(), extent);
         let zeros = Walk::same(&ZEROS);
         Self { extent, d, sources: [zeros; 3], spread: None, borrowed: PhantomData }
     }
@@ -263,16 +253,6 @@ mod tests {
                 assert_eq!(d, sums.collect::<Vec<_>>(), "{steps:?}, operand {source}");
             }
         }
-    }
-
-    #[test]
-    fn results_go_to_their_own_places() {
-        let (from, to) = (region(), Region::zeroed(4096).expect("memory"));
-        let there = Place { region: &to, start: 64, steps: [4, 256, 1024] };
-        let mut walks = Walks::to_memory(EXTENT, &there);
-        walks.read_memory(1, &Place { region: &from, start: 0, steps: [4, 128, 384] });
-        lanewise(walks, |_, b, _| b);
-        assert_eq!(wanted(&there), (0..LANES as u32).collect::<Vec<_>>());
     }
 
     #[test]
