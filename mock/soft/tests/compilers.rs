@@ -469,3 +469,131 @@ fn tensor_cores_multiply_every_kind_of_number() {
         assert_eq!(device.read::<f32>(c, 128), floats(wanted));
     });
 }
+
+/// One block of `ChaCha20`, as RFC 8439 has it.
+fn chacha(key: &[u32], nonce: &[u32], counter: u32) -> Vec<u32> {
+    let mut start = vec![0x6170_7865, 0x3320_646e, 0x7962_2d32, 0x6b20_6574];
+    start.extend(key);
+    start.push(counter);
+    start.extend(nonce);
+    let mut x = start.clone();
+    let columns = [[0, 4, 8, 12], [1, 5, 9, 13], [2, 6, 10, 14], [3, 7, 11, 15]];
+    let diagonals = [[0, 5, 10, 15], [1, 6, 11, 12], [2, 7, 8, 13], [3, 4, 9, 14]];
+    for [a, b, c, d] in [columns, diagonals].repeat(10).concat() {
+        for (to, from, by, turn) in [(a, b, d, 16), (c, d, b, 12), (a, b, d, 8), (c, d, b, 7)] {
+            x[to] = x[to].wrapping_add(x[from]);
+            x[by] = (x[by] ^ x[to]).rotate_left(turn);
+        }
+    }
+    x.iter().zip(start).map(|(x, s)| x.wrapping_add(s)).collect()
+}
+
+#[test]
+fn ciphers_and_long_products_are_exact() {
+    each("textbook", |mut device| {
+        // the key and nonce of RFC 8439, 2.3.2, and its block 1
+        let key: Vec<u32> = (0..8).map(|i| 0x0302_0100 + i * 0x0404_0404).collect();
+        let nonce = [0x0900_0000, 0x4a00_0000, 0];
+        let (pkey, pnonce, out) = (device.buffer(&key), device.buffer(&nonce), device.zeros(2048));
+        device.run("chacha", 1, 32, none().with(pkey).with(pnonce).with(out));
+        let seen = device.read::<u32>(out, 512);
+        assert_eq!(seen[..3], [0xe4e7_f110, 0x1559_3bd1, 0x1fdd_0f50]);
+        let wanted: Vec<u32> = (1..=32).flat_map(|i| chacha(&key, &nonce, i)).collect();
+        assert_eq!(seen, wanted);
+
+        let mut noise = Noise(21);
+        let [a, b] = [0, 1].map(|_| (0..64).map(|_| noise.next()).collect::<Vec<u64>>());
+        let (pa, pb) = (device.buffer(&a), device.buffer(&b));
+        device.run("product", 1, 32, none().with(pa).with(pb).with(out));
+        let long = |words: &[u64]| u128::from(words[1]) << 64 | u128::from(words[0]);
+        let low: Vec<u128> =
+            a.chunks(2).zip(b.chunks(2)).map(|(a, b)| long(a).wrapping_mul(long(b))).collect();
+        let seen = device.read::<u64>(out, 128);
+        assert_eq!(seen.chunks(4).map(long).collect::<Vec<_>>(), low);
+        let halves = |x: u128| (x >> 64, u128::from(x as u64));
+        let high = |a: u128, b: u128| {
+            let ((a1, a0), (b1, b0)) = (halves(a), halves(b));
+            let middle = halves(a0 * b0).0 + halves(a1 * b0).1 + halves(a0 * b1).1;
+            a1 * b1 + halves(a1 * b0).0 + halves(a0 * b1).0 + halves(middle).0
+        };
+        for (i, words) in seen.chunks(4).enumerate() {
+            assert_eq!(long(&words[2..]), high(long(&a[2 * i..]), long(&b[2 * i..])));
+        }
+    });
+}
+
+#[test]
+fn dates_fields_and_networks_are_exact() {
+    each("textbook", |mut device| {
+        let days = [0, -1, 59, 60, 11_016, 19_782, 20_778, -719_468];
+        let dates = [
+            [1970, 1, 1],
+            [1969, 12, 31],
+            [1970, 3, 1],
+            [1970, 3, 2],
+            [2000, 2, 29],
+            [2024, 2, 29],
+            [2026, 11, 21],
+            [0, 3, 1],
+        ];
+        let (pin, out) = (device.buffer(&days), device.zeros(4096));
+        device.run("calendar", 1, 8, none().with(pin).with(out));
+        assert_eq!(device.read::<i32>(out, 24), dates.as_flattened());
+
+        let mut noise = Noise(22);
+        let input: Vec<u32> = words(&mut noise, 64, 1 << 32).iter().map(|v| *v as u32).collect();
+        let pin = device.buffer(&input);
+        device.run("fields", 1, 64, none().with(pin).with(out));
+        let wanted = input.iter().flat_map(|word| {
+            let (a, b, c, d) = (word & 7, word >> 3 & 0x7f, word << 13 >> 23, word >> 19);
+            let c = c.wrapping_neg() & 0x1ff;
+            let first = (a + 3) & 7 | ((b ^ d) & 0x7f) << 3 | c << 10 | d << 19;
+            let second = (first & !0x00ff_0000) | ((first + c) & 0xff) << 16;
+            [first, second]
+        });
+        assert_eq!(device.read::<u32>(out, 128), wanted.collect::<Vec<_>>());
+
+        let mut lists: Vec<i64> = (0..256).map(|_| noise.next() as i64).collect();
+        let data = device.buffer(&lists);
+        device.run("network", 1, 32, none().with(data));
+        lists.chunks_mut(8).for_each(<[i64]>::sort_unstable);
+        assert_eq!(device.read::<i64>(data, 256), lists);
+    });
+}
+
+#[test]
+fn segments_swaps_and_paths_are_exact() {
+    each("textbook", |mut device| {
+        let mut noise = Noise(23);
+        let input = words(&mut noise, 64, 200);
+        let heads = words(&mut noise, 64, 8);
+        let (pin, pheads, out) = (device.buffer(&input), device.buffer(&heads), device.zeros(256));
+        device.run("segments", 1, 64, none().with(pin).with(pheads).with(out));
+        let mut sum = 0;
+        let running = |i: usize| {
+            sum = if i.is_multiple_of(32) || heads[i] != 0 { input[i] } else { sum + input[i] };
+            sum
+        };
+        assert_eq!(device.read::<i32>(out, 64), (0..64).map(running).collect::<Vec<_>>());
+
+        for offset in [0, 1000] {
+            let values: Vec<f64> = input.iter().map(|v| f64::from(v - offset)).collect();
+            let (pin, word) = (device.buffer(&values), device.buffer(&[0.5f64]));
+            let largest = device.buffer(&[f32::NEG_INFINITY]);
+            device.run("swapped", 1, 64, none().with(pin).with(word).with(largest));
+            assert_eq!(device.read::<f64>(word, 1), [values.iter().sum::<f64>() + 0.5]);
+            let wanted = values.iter().fold(f64::NEG_INFINITY, |most, v| most.max(*v));
+            assert_eq!(device.read::<f32>(largest, 1), [wanted as f32]);
+        }
+
+        let wall = words(&mut noise, 64 * 12, 20);
+        let pwall = device.buffer(&wall);
+        device.run("cheapest", 1, 64, none().with(pwall).with(out).with(12));
+        let mut best = vec![0; 64];
+        for row in wall.chunks(64) {
+            let near = |t: usize| best[t.max(1) - 1].min(best[t]).min(best[(t + 1).min(63)]);
+            best = (0..64).map(|t| row[t] + near(t)).collect();
+        }
+        assert_eq!(device.read::<i32>(out, 64), best);
+    });
+}
