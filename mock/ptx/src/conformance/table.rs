@@ -671,7 +671,7 @@ pub const INSTRUCTIONS: &[Instruction] = &[
             "atom.global.v2.f32.add {%f0, %f1}, [%d0], {%f2, %f3}",
             "atom.global.add.L2::cache_hint.u32 %r0, [%d0], %r1, %d1",
         ],
-        "vectors are as many atomics as they have parts; `add.f32` keeps subnormals in every space",
+        "vectors are as many atomics as they have parts; `add.f32` flushes subnormals in global memory and keeps them in shared memory",
     ),
     row(
         Group::Synchronise,

@@ -51,6 +51,17 @@ pub fn new_value(op: AtomicOp, ty: Type, old: u64, value: u64, compare: u64) -> 
     }
 }
 
+/// The new value at a place in global memory, where NVIDIA's sums of `f32` flush subnormals.
+#[inline]
+#[must_use]
+pub fn new_value_in_global(op: AtomicOp, ty: Type, old: u64, value: u64, compare: u64) -> u64 {
+    if (op, ty) == (AtomicOp::Add, Type::F32) {
+        let mode = FloatMode { flush_subnormals: true, ..FloatMode::DEFAULT };
+        return float::binary(FloatBinary::Add, ty, mode, old, value);
+    }
+    new_value(op, ty, old, value, compare)
+}
+
 /// Whether the outcome in memory is the same in whatever order blocks come.
 #[must_use]
 pub const fn commutes(op: AtomicOp, ty: Type) -> bool {

@@ -97,9 +97,12 @@ fn update(
 ) -> Result<u64, Cause> {
     let value = lanes.read(lane, value);
     let compare = compare.map_or(0, |operand| lanes.read(lane, operand));
-    lanes.update(lane, space, address, ty.bytes(), &mut |old| {
-        atomic::new_value(op, ty, old, value, compare)
-    })
+    let in_global = match space {
+        Space::Generic => window::resolve(address).0 == Space::Global,
+        space => space == Space::Global,
+    };
+    let new = if in_global { atomic::new_value_in_global } else { atomic::new_value };
+    lanes.update(lane, space, address, ty.bytes(), &mut |old| new(op, ty, old, value, compare))
 }
 
 /// Copies at once what `cp.async` may copy any time until its wait; the rest is zeros.

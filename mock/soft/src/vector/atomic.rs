@@ -11,7 +11,7 @@ use super::scattered::{Course, Field};
 use super::shape::Bits;
 use super::unit::{LaneFault, Unit};
 use super::width::{Width, finish};
-use crate::eval::atomic::{commutes, new_value};
+use crate::eval::atomic::{commutes, new_value, new_value_in_global};
 use crate::kernels::View;
 use crate::limits::WARP_LANES;
 use crate::memory::Access;
@@ -121,7 +121,7 @@ impl Unit<'_> {
             let mut new = |lane: usize, old: T| {
                 let compare = compare.map_or_else(T::default, |compare| compare[lane]);
                 keep(warp, lane, old);
-                new_of(op, ty, old, value[lane], compare)
+                new_of(own, (op, ty), old, value[lane], compare)
             };
             if own { region.revise(spots, new) } else { region.amend(spots, &mut new) }
         });
@@ -173,7 +173,9 @@ impl<T: Width, K: FnMut(usize, usize, T)> Loop for Sums<'_, T, K> {
     }
 }
 
-fn new_of<T: Bits>(op: AtomicOp, ty: Type, old: T, value: T, compare: T) -> T {
+/// The new value, in the unit's own memory or in the device's.
+fn new_of<T: Bits>(own: bool, (op, ty): (AtomicOp, Type), old: T, value: T, compare: T) -> T {
     let [old, value, compare] = [old, value, compare].map(T::zero_extended);
-    T::cut(new_value(op, ty, old, value, compare))
+    let new = if own { new_value } else { new_value_in_global };
+    T::cut(new(op, ty, old, value, compare))
 }

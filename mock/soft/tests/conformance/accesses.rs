@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::device::{Device, Parameters};
 use super::oracle::edges::Noise;
-use super::oracle::exact::{self, Direction, F64};
+use super::oracle::exact::{self, Direction, F32, F64};
 use super::oracle::statement::{Kind, Operand, Statement, Type, register_bits};
 use mock_ptx::conformance::{INSTRUCTIONS, expand};
 use mock_soft::{Engine, Options};
@@ -193,8 +193,12 @@ impl Form {
             if s.has("exch") {
                 return with;
             }
+            // the manual's word on `add.f32` in global memory
+            let flushes = format == F32 && self.space == "global";
+            let settled = |bits: u64| if flushes { format.flush(bits) } else { bits };
+            let (old, with) = (settled(old), settled(with));
             let sum = exact::fused(old, format.one(), with, format, Direction::Even);
-            return sum.unwrap_or(nan);
+            return sum.map_or(nan, settled);
         }
         let mask = u64::MAX >> (64 - ty.bits);
         let signed = |bits: u64| (bits << (64 - ty.bits)).cast_signed() >> (64 - ty.bits);
