@@ -46,7 +46,7 @@ impl Program {
     /// Gives the variables that kernels may write their first values again: what a launch leaves in them is not for the next job.
     ///
     /// # Errors
-    /// When the host has no memory left.
+    /// For the memory of another device.
     pub fn renew(&self, memory: &mut DeviceMemory) -> Result<(), MemoryError> {
         for (global, address) in self.module.globals.iter().zip(&self.addresses) {
             if global.space == GlobalSpace::Global {

@@ -143,7 +143,7 @@ impl DeviceMemory {
         if bytes > limit_bytes - used_bytes {
             return Err(MemoryError::OutOfMemory { asked_bytes: bytes, used_bytes, limit_bytes });
         }
-        let exhausted = self.exhausted(bytes);
+        let exhausted = MemoryError::HostExhausted { asked_bytes: bytes, used_bytes, limit_bytes };
         let stretch = stretch(self);
         let Some((address, next)) = stretch.place(bytes) else { return Err(exhausted) };
         let region = Region::zeroed(bytes).ok_or(exhausted)?;
@@ -153,22 +153,13 @@ impl DeviceMemory {
         Ok(address)
     }
 
-    const fn exhausted(&self, asked_bytes: u64) -> MemoryError {
-        let (used_bytes, limit_bytes) = (self.used_bytes, self.limit_bytes);
-        MemoryError::HostExhausted { asked_bytes, used_bytes, limit_bytes }
-    }
-
     /// Makes an allocation all zeros again.
     ///
     /// # Errors
-    /// [`MemoryError::NotAllocated`] for anything but the start of a live one, and as for [`DeviceMemory::allocate`].
+    /// [`MemoryError::NotAllocated`] for anything but the start of a live one.
     pub(crate) fn renew(&mut self, address: u64) -> Result<(), MemoryError> {
         let found = self.allocations.get(&address).ok_or(MemoryError::NotAllocated { address })?;
-        let bytes = found.region.bytes();
-        // New zeros cost what is touched of them, old bytes all of them.
-        let region = Region::zeroed(bytes).ok_or_else(|| self.exhausted(bytes))?;
-        let writable = found.writable;
-        self.allocations.insert(address, Allocation { region, writable });
+        found.region.clear(found.region.bytes());
         Ok(())
     }
 

@@ -56,7 +56,8 @@ impl<'a> Walks<'a> {
     /// so do all methods.
     #[must_use]
     pub fn to_register(extent: [u32; 3], d: &'a mut [u32]) -> Self {
-        assert!(extent[0].is_multiple_of(HALF_LANES as u32), "rows of {extent:?}");
+        let rows = extent[0].is_multiple_of(HALF_LANES as u32) && !extent.contains(&0);
+        assert!(rows, "rows of {extent:?}");
         let d = Walk::register(d.as_mut_ptr().cast(), d.len(), extent);
         let zeros = Walk::same(&ZEROS);
         Self { extent, d, sources: [zeros; 3], spread: None, borrowed: PhantomData }
@@ -131,8 +132,9 @@ impl Place<'_> {
 impl Walk {
     /// Through the lanes of a register.
     fn register(at: *mut u8, lanes: usize, extent: [u32; 3]) -> Self {
-        let [x, y, z] = extent.map(|n| n as usize);
-        assert!(lanes == x * y * z, "{lanes} lanes for {extent:?}");
+        let [x, y, _] = extent.map(|n| n as usize);
+        let wanted = extent.into_iter().map(u128::from).product::<u128>();
+        assert!(lanes as u128 == wanted, "{lanes} lanes for {extent:?}");
         Self { at, steps: [HALF_LANES * LANE_BYTES, x * LANE_BYTES, x * y * LANE_BYTES] }
     }
 
@@ -261,6 +263,18 @@ mod tests {
         let (region, mut d) = (region(), vec![0; LANES]);
         let place = Place { region: &region, start: 4096 - 4 * 192 + 4, steps: [4, 128, 384] };
         Walks::to_register(EXTENT, &mut d).read_memory(0, &place);
+    }
+
+    #[test]
+    #[should_panic(expected = "rows of [16, 0, 1]")]
+    fn no_lanes_are_refused() {
+        let _ = Walks::to_register([16, 0, 1], &mut []);
+    }
+
+    #[test]
+    #[should_panic(expected = "0 lanes for")]
+    fn a_register_of_more_lanes_than_there_are_numbers_is_refused() {
+        let _ = Walks::to_register([1 << 22, 1 << 21, 1 << 21], &mut []);
     }
 
     #[test]
