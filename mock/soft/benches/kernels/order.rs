@@ -63,8 +63,6 @@ impl Race {
 /// A race, run with such options.
 type Make = fn(Options) -> Race;
 
-type Make = fn(Options) -> Race;
-
 /// The table, by the least time of all rounds.
 pub(crate) fn order(rounds: usize, options: Options) {
     println!("| kernel, {} threads | in order ms | as they come ms | gain |", options.workers);
