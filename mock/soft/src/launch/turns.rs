@@ -12,6 +12,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +21,8 @@ use std::time::Duration;
 pub(super) struct Turns<R> {
     state: Mutex<State<R>>,
     changed: Condvar,
+    /// The first of those that run, to be looked at without the lock.
+    first: AtomicU64,
     units: u64,
     /// Units of one round.
     round: u64,
@@ -43,6 +46,12 @@ struct State<R> {
 /// How long a waiting thread sleeps before it asks again whether the launch shall end.
 const ASK_AGAIN: Duration = Duration::from_millis(20);
 
+/// How often a waiting thread looks before it sleeps: for some microseconds, about what falling asleep and being woken take.
+const LOOKS: u32 = 1000;
+
+/// No unit.
+const NOBODY: u64 = u64::MAX;
+
 impl<R> Turns<R> {
     /// For so many units, up to `round` of them begun and not ended.
     pub(super) fn new(units: u64, round: u64) -> Self {
@@ -54,7 +63,8 @@ impl<R> Turns<R> {
             ended: false,
             waiting: 0,
         };
-        Self { state: Mutex::new(state), changed: Condvar::new(), units, round }
+        let first = AtomicU64::new(NOBODY);
+        Self { state: Mutex::new(state), changed: Condvar::new(), first, units, round }
     }
 
     fn lock(&self) -> MutexGuard<'_, State<R>> {
@@ -74,6 +84,7 @@ impl<R> Turns<R> {
             };
             if let Some((unit, left)) = next {
                 state.running.push(unit);
+                self.show_first(&state);
                 return Some((unit, left));
             }
             if state.running.is_empty() {
@@ -108,6 +119,7 @@ impl<R> Turns<R> {
     fn leave(&self, unit: u64, left: Option<R>) {
         let mut state = self.lock();
         state.running.retain(|running| *running != unit);
+        self.show_first(&state);
         state.later.extend(left.map(|left| (unit, left)));
         self.tell(&state);
     }
@@ -121,6 +133,7 @@ impl<R> Turns<R> {
 
     /// Waits until all turns before this unit's are over; false where `ends` says so first.
     pub(super) fn wait(&self, unit: u64, ends: &dyn Fn() -> bool) -> bool {
+        self.look_for(unit);
         let mut state = self.lock();
         // units begin in order: who stands first in the list stands first in the round
         while state.running.first() != Some(&unit) {
@@ -130,6 +143,20 @@ impl<R> Turns<R> {
             state = self.sleep(state);
         }
         true
+    }
+
+    fn show_first(&self, state: &State<R>) {
+        self.first.store(state.running.first().copied().unwrap_or(NOBODY), Ordering::Relaxed);
+    }
+
+    /// Looks for a while whether this unit's turn comes.
+    fn look_for(&self, unit: u64) {
+        for _ in 0..LOOKS {
+            if self.first.load(Ordering::Relaxed) == unit {
+                return;
+            }
+            std::hint::spin_loop();
+        }
     }
 
     fn sleep<'s>(&self, mut state: MutexGuard<'s, State<R>>) -> MutexGuard<'s, State<R>> {

@@ -137,7 +137,7 @@ impl<'a> Block<'a> {
                 Op::Intrinsic(intrinsic) => system::execute(intrinsic, lane, &mut view, system)?,
                 op => {
                     let done = single::execute(op, lane, &mut view)?;
-                    debug_assert!(done, "{op:?} is no operation of one lane");
+                    assert!(done, "{op:?} is no operation of one lane");
                 }
             }
         }

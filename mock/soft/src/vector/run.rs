@@ -261,7 +261,7 @@ impl Unit<'_> {
         for lane in scope.mask.lanes() {
             let done =
                 single::execute(&instruction.op, lane, self).map_err(|cause| (lane, cause))?;
-            debug_assert!(done, "{:?} is no operation of one lane", instruction.op);
+            assert!(done, "{:?} is no operation of one lane", instruction.op);
         }
         Ok(())
     }
