@@ -358,6 +358,7 @@ mod tests {
             u64, choose64, blend64;
         }
     }
+
     #[test]
     fn lanes_move_as_in_the_plain_loop() {
         let a = warps(7, |n| n as u32);

@@ -203,6 +203,7 @@ mod tests {
         assert_eq!(Mask::first(1024).or(&some), Mask::first(1024));
         assert_eq!(Mask::EMPTY.warps().span(), 0..0);
     }
+
     #[test]
     fn runs_cover_the_warps_that_are_there() {
         for few in [vec![], vec![0], vec![63], vec![3, 4, 9, 20, 40, 41, 62, 63], (0..64).collect()]
